@@ -1,0 +1,99 @@
+// Package messngr holds the values that every part of Messngr speaks of: a
+// [Message], where it came from, what happened to it. It does no I/O.
+//
+// The life of a message: a listener or the API turns what arrived into a
+// Message; the guard admits it; the store makes it durable and only then is
+// its sender told "yes"; the hub hands it to whoever shows it. What happens to
+// it afterwards is a sequence of [Receipt] values, which is only ever appended
+// to.
+package messngr
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+)
+
+// Errors with which the one door (guard, store) refuses a message. A listener
+// translates them into the codes of its transport.
+var (
+	// ErrRefused says that the guard does not serve this source.
+	ErrRefused = errors.New("refused")
+	// ErrNoRoom says that the message is too large or that it could not be
+	// stored; nothing of it was kept.
+	ErrNoRoom = errors.New("no room")
+)
+
+// A Transport names the way by which a message came or goes.
+type Transport string
+
+// The transports.
+const (
+	SMB   Transport = "smb"   // SMB_COM_SEND_* commands on a NetBIOS session (TCP 139)
+	Local Transport = "local" // the service's own unix socket
+)
+
+// A Provenance says what is known of a sender. None but Authenticated
+// authorises anything.
+type Provenance string
+
+// The grades of provenance.
+const (
+	Authenticated Provenance = "authenticated" // native, by key, token or the permissions of a local socket
+	Claimed       Provenance = "claimed"       // what the sender said of itself; nobody checked
+)
+
+// A Priority runs from 1, lowest, to 5, highest.
+type Priority uint8
+
+// Normal is the priority of a message whose transport carries none.
+const Normal Priority = 3
+
+// A Source says how a message came.
+type Source struct {
+	Transport Transport
+	// Addr is the remote address and port; invalid for Local.
+	Addr netip.AddrPort
+	// Called and Calling are the NetBIOS names of the session as text, such as
+	// "HOST2<03>"; empty where the transport has none.
+	Called, Calling string
+}
+
+// A Message is what was said.
+type Message struct {
+	ID       ID
+	From, To string // as the sender wrote them, UTF-8, no control characters
+	// Text is UTF-8 with "\n" for line ends, without one at the end, and with
+	// no other control character.
+	Text       string
+	Priority   Priority
+	Sent       time.Time // the sender's clock; equal to Received where the transport carries none
+	Received   time.Time // when the last byte of it was here
+	Source     Source
+	Provenance Provenance
+}
+
+// A State is a step in the life of a message at a recipient.
+type State string
+
+// The states, in the order in which they can come.
+const (
+	Received  State = "received"  // durable here; the state of a message without a receipt
+	Displayed State = "displayed" // put on a screen
+)
+
+// A Receipt says that a message has reached a state. Receipts are appended,
+// never changed.
+type Receipt struct {
+	Message ID
+	State   State
+	At      time.Time
+	// By names who or what brought the message there, such as "terminal".
+	By string
+}
+
+// An Entry is a message as the store keeps it: with its latest state.
+type Entry struct {
+	Message
+	State State
+}
