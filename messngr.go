@@ -63,8 +63,8 @@ type Source struct {
 type Message struct {
 	ID       ID
 	From, To string // as the sender wrote them, UTF-8, no control characters
-	// Text is UTF-8 with "\n" for line ends, without one at the end, and with
-	// no other control character.
+	// Text is UTF-8 with "\n" for line ends and with no other control
+	// character. The line end after the last line is dropped.
 	Text       string
 	Priority   Priority
 	Sent       time.Time // the sender's clock; equal to Received where the transport carries none
@@ -96,4 +96,28 @@ type Receipt struct {
 type Entry struct {
 	Message
 	State State
+}
+
+// A DeliveryState says how far a delivery has come.
+type DeliveryState string
+
+// The states of a delivery.
+const (
+	Accepted DeliveryState = "accepted" // the host took it: it says nothing about reading
+	Failed   DeliveryState = "failed"
+)
+
+// A Delivery is the sender's side of a message, for one recipient.
+type Delivery struct {
+	To        string // as the sender named the recipient
+	State     DeliveryState
+	Transport Transport
+	Addr      netip.AddrPort // where it went; invalid when no address was found
+	Called    string         // the NetBIOS name that was called
+	FoundBy   string         // how the address was found: lmhosts, broadcast, dns, address
+	CodePage  int            // in which the text went
+	Lost      int            // characters that the code page does not have, sent as '?'
+	NERR      NERR           // why it failed; 0 when it did not
+	Detail    string         // what happened and what to do, in one line
+	At        time.Time
 }

@@ -1,0 +1,116 @@
+// Package api is the HTTP API of the service, on a unix socket in its data
+// directory, and the client for it. Who may open the socket may use the API.
+//
+//	GET  /v1/status                             → Status
+//	GET  /v1/messages?after=ID&last=N&watch=1   → one Message a line (NDJSON)
+//	POST /v1/messages   Draft                   → 201 Posted
+//
+// An error is answered with a 4xx or 5xx code and {"error": "…"}.
+package api
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/messngr/messngr"
+)
+
+// SocketName is the name of the socket in the data directory.
+const SocketName = "messngr.sock"
+
+// A Message is a stored message as JSON.
+type Message struct {
+	ID         messngr.ID         `json:"id"`
+	From       string             `json:"from"`
+	To         string             `json:"to"`
+	Text       string             `json:"text"`
+	Transport  messngr.Transport  `json:"transport"`
+	Source     string             `json:"source"`  // the sender's address, "" for local
+	Called     string             `json:"called"`  // the NetBIOS name called, such as "HOST2<03>"
+	Calling    string             `json:"calling"` // and the one that called
+	Provenance messngr.Provenance `json:"provenance"`
+	Sent       time.Time          `json:"sent"`
+	Received   time.Time          `json:"received"`
+	State      messngr.State      `json:"state"`
+}
+
+func toMessage(e *messngr.Entry) Message {
+	m := Message{
+		ID: e.ID, From: e.From, To: e.To, Text: e.Text,
+		Transport: e.Source.Transport,
+		Called:    e.Source.Called, Calling: e.Source.Calling,
+		Provenance: e.Provenance,
+		Sent:       e.Sent, Received: e.Received,
+		State: e.State,
+	}
+	if a := e.Source.Addr.Addr(); a.IsValid() {
+		m.Source = a.String()
+	}
+	return m
+}
+
+// A Draft is a message to post.
+type Draft struct {
+	From string `json:"from"`
+	To   string `json:"to"` // the computer name if empty
+	Text string `json:"text"`
+}
+
+// ErrDraft is wrapped by every error about a draft that cannot be a message.
+var ErrDraft = errors.New("not a message")
+
+// Posted answers a Draft.
+type Posted struct {
+	ID messngr.ID `json:"id"`
+}
+
+// A Status is what the service says of itself.
+type Status struct {
+	Version   string     `json:"version"`
+	PID       int        `json:"pid"`
+	Started   time.Time  `json:"started"`
+	Data      string     `json:"data"`
+	Computer  string     `json:"computer"`
+	Workgroup string     `json:"workgroup"`
+	Names     []Name     `json:"names"`
+	Listeners []Listener `json:"listeners"`
+}
+
+// A Name is a NetBIOS name that the service answers to.
+type Name struct {
+	Name  string `json:"name"` // such as "HOST2<03>"
+	Group bool   `json:"group"`
+}
+
+// A Listener is a door of the service.
+type Listener struct {
+	Name    string   `json:"name"`    // such as "smb"
+	What    string   `json:"what"`    // what comes through it, in words
+	Address string   `json:"address"` // such as "[::]:139/tcp"
+	Open    bool     `json:"open"`
+	On      []string `json:"on,omitempty"`     // the addresses on which peers reach it
+	Error   string   `json:"error,omitempty"`  // why it is not open
+	Remedy  string   `json:"remedy,omitempty"` // what to do about it
+	// Counters are what it has counted since the start.
+	Counters map[string]int64 `json:"counters,omitempty"`
+}
+
+// Line says in one line whether the listener is open, on which addresses, or
+// why not and what to do.
+func (l Listener) Line() string {
+	if l.Open {
+		return fmt.Sprintf("%-7s%s (%s) on %s", "open", l.What, l.Address, strings.Join(l.On, ", "))
+	}
+	line := fmt.Sprintf("%-7s%s (%s): %s", "closed", l.What, l.Address, l.Error)
+	if l.Remedy != "" {
+		line += "; " + l.Remedy
+	}
+	return line
+}
+
+// A problem is the body of an error response.
+type problem struct {
+	Error string `json:"error"`
+}

@@ -1,0 +1,121 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/messngr/messngr"
+)
+
+// A Client talks to the service that runs in a data directory.
+type Client struct {
+	http http.Client
+}
+
+// NewClient returns a Client. Whether a service is there shows at the first
+// call.
+func NewClient(data string) *Client {
+	return &Client{http.Client{Transport: &http.Transport{
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return dial(data) },
+		DisableKeepAlives: true,
+	}}}
+}
+
+// Status asks the service of itself.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	body, err := c.do(ctx, http.MethodGet, "/v1/status", nil)
+	if err != nil {
+		return s, err
+	}
+	defer body.Close()
+	return s, json.NewDecoder(body).Decode(&s)
+}
+
+// Post posts a message.
+func (c *Client) Post(ctx context.Context, d Draft) (messngr.ID, error) {
+	var p Posted
+	b, err := json.Marshal(d)
+	if err != nil {
+		return p.ID, err
+	}
+	body, err := c.do(ctx, http.MethodPost, "/v1/messages", bytes.NewReader(b))
+	if err != nil {
+		return p.ID, err
+	}
+	defer body.Close()
+	return p.ID, json.NewDecoder(body).Decode(&p)
+}
+
+// A Query says which messages are wanted.
+type Query struct {
+	After messngr.ID // those after this one; zero: from the first
+	Last  int        // of these the last so many; negative: all
+	Watch bool       // and then each new one, until ctx is done
+}
+
+// Messages calls each with the messages of q, oldest first, until there are no
+// more or each returns an error, which it returns.
+func (c *Client) Messages(ctx context.Context, q Query, each func(Message) error) error {
+	v := url.Values{}
+	if q.After != (messngr.ID{}) {
+		v.Set("after", q.After.String())
+	}
+	if q.Last >= 0 {
+		v.Set("last", strconv.Itoa(q.Last))
+	}
+	if q.Watch {
+		v.Set("watch", "1")
+	}
+	body, err := c.do(ctx, http.MethodGet, "/v1/messages?"+v.Encode(), nil)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	for dec := json.NewDecoder(body); ; {
+		var m Message
+		switch err := dec.Decode(&m); {
+		case errors.Is(err, io.EOF) && !q.Watch:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			return fmt.Errorf("the service has stopped: %w", err)
+		}
+		if err := each(m); err != nil {
+			return err
+		}
+	}
+}
+
+// do sends a request and returns the body of a response that is not an error.
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://messngr"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if u := (*url.Error)(nil); errors.As(err, &u) {
+			err = u.Err // the method and the URL would say nothing to a person
+		}
+		return nil, err
+	}
+	if resp.StatusCode < 300 {
+		return resp.Body, nil
+	}
+	defer resp.Body.Close()
+	var p problem
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&p); err != nil || p.Error == "" {
+		return nil, fmt.Errorf("the service answered %s", resp.Status)
+	}
+	return nil, errors.New(p.Error)
+}

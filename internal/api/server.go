@@ -1,0 +1,189 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/messngr/messngr"
+	"github.com/messngr/messngr/internal/hub"
+	"github.com/messngr/messngr/internal/store"
+)
+
+// maxDraft is the most bytes of a request body.
+const maxDraft = 1 << 20
+
+// page is the number of messages that are read from the store at once.
+const page = 200
+
+// Config is what the API serves. All fields must be set.
+type Config struct {
+	Store  store.Store
+	Hub    *hub.Hub
+	Status func() Status
+	// Post takes a draft through the one door.
+	Post func(context.Context, Draft) (messngr.ID, error)
+	Log  *slog.Logger
+}
+
+// A Server serves the API on a unix socket.
+type Server struct {
+	cfg   Config
+	ln    net.Listener
+	ready chan struct{}
+}
+
+// New returns a server on ln, which Run closes.
+func New(ln net.Listener, cfg Config) *Server {
+	return &Server{cfg: cfg, ln: ln, ready: make(chan struct{})}
+}
+
+// String names the server in logs.
+func (s *Server) String() string { return "api " + s.ln.Addr().String() }
+
+// Ready is closed when requests are taken.
+func (s *Server) Ready() <-chan struct{} { return s.ready }
+
+// Run serves until ctx is done.
+func (s *Server) Run(ctx context.Context) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /v1/status", s.status)
+	mux.HandleFunc("GET /v1/messages", s.messages)
+	mux.HandleFunc("POST /v1/messages", s.post)
+	srv := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 10 * time.Second,
+		BaseContext:       func(net.Listener) context.Context { return ctx }, // ends those that watch
+		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
+	}
+	stop := context.AfterFunc(ctx, func() {
+		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer cancel()
+		if srv.Shutdown(grace) != nil {
+			srv.Close()
+		}
+	})
+	defer stop()
+	close(s.ready)
+	if err := srv.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
+	reply(w, http.StatusOK, s.cfg.Status())
+}
+
+func (s *Server) post(w http.ResponseWriter, r *http.Request) {
+	var d Draft
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxDraft))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&d); err != nil {
+		fail(w, http.StatusBadRequest, fmt.Errorf("the body is not a message: %w", err))
+		return
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		fail(w, http.StatusBadRequest, errors.New("the body is not a message: something follows it"))
+		return
+	}
+	id, err := s.cfg.Post(r.Context(), d)
+	if err != nil {
+		fail(w, statusOf(err), err)
+		return
+	}
+	reply(w, http.StatusCreated, Posted{id})
+}
+
+// messages writes stored messages, oldest first, and with watch=1 goes on with
+// each new one.
+func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
+	q := store.Query{Limit: page}
+	var err error
+	if v := r.FormValue("after"); v != "" {
+		if q.After, err = messngr.ParseID(v); err != nil {
+			fail(w, http.StatusBadRequest, fmt.Errorf("after: %w", err))
+			return
+		}
+	}
+	last := -1
+	if v := r.FormValue("last"); v != "" {
+		if last, err = strconv.Atoi(v); err != nil || last < 0 {
+			fail(w, http.StatusBadRequest, fmt.Errorf("last: %q is not a number of messages", v))
+			return
+		}
+	}
+	// The subscription only says that there is something new; what it is comes
+	// from the store, so that a slow reader misses nothing.
+	news := s.cfg.Hub.Subscribe()
+	if last == 0 {
+		q.Last = 1 // to know after which one the new ones come
+	} else if last > 0 {
+		q.Last = last
+	}
+	watch := r.FormValue("watch") == "1"
+
+	w.Header().Set("Content-Type", "application/x-ndjson")
+	flush := http.NewResponseController(w).Flush
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for first := true; ; first = false {
+		entries, err := s.cfg.Store.Entries(r.Context(), q)
+		if err != nil {
+			if first {
+				fail(w, statusOf(err), err)
+			}
+			return
+		}
+		if n := len(entries); n > 0 {
+			q.After, q.Last = entries[n-1].ID, 0
+		}
+		if first && last == 0 {
+			entries = nil
+		}
+		for i := range entries {
+			if enc.Encode(toMessage(&entries[i])) != nil {
+				return // the client has gone
+			}
+		}
+		if len(entries) == q.Limit {
+			continue
+		}
+		if flush() != nil || !watch {
+			return
+		}
+		if _, _, err := news.Next(r.Context(), nil); err != nil {
+			return
+		}
+	}
+}
+
+// statusOf returns the HTTP status that says what kind of error err is.
+func statusOf(err error) int {
+	switch {
+	case errors.Is(err, ErrDraft):
+		return http.StatusBadRequest
+	case errors.Is(err, store.ErrUnknown):
+		return http.StatusNotFound
+	case errors.Is(err, messngr.ErrNoRoom):
+		return http.StatusInsufficientStorage
+	}
+	return http.StatusInternalServerError
+}
+
+func fail(w http.ResponseWriter, code int, err error) {
+	reply(w, code, problem{err.Error()})
+}
+
+func reply(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(code)
+	json.NewEncoder(w).Encode(body)
+}

@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/ncruces/go-strftime"
+	"github.com/spf13/cobra"
+
+	"github.com/messngr/messngr"
+	"github.com/messngr/messngr/internal/api"
+	"github.com/messngr/messngr/internal/display"
+)
+
+func (p Process) inboxCommand() *cobra.Command {
+	var s settings
+	var asJSON bool
+	var after string
+	q := api.Query{}
+	cmd := &cobra.Command{
+		Use:   "inbox",
+		Short: "List the messages that have come",
+		Long: `List the messages that the running service keeps, oldest first: one line a
+message, or with --json one object a line.
+
+An object has id, from, to, text, transport, source (the sender's address),
+called and calling (the NetBIOS names of the session), provenance (what is
+known of the sender: "claimed" is what it said of itself), sent, received and
+state.`,
+		Example: `  messngr inbox --last 10
+  messngr inbox --watch --last 0
+  messngr inbox --json | jq -r 'select(.from == "UPS") | .text'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("last") && q.Last < 0 {
+				return usagef("--last %d: it takes a number of messages", q.Last)
+			}
+			if after != "" {
+				var err error
+				if q.After, err = messngr.ParseID(after); err != nil {
+					return usagef("--after: %w", err)
+				}
+			}
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			line := textLine(display.DateLayout(display.Locale(os.Getenv)))
+			if asJSON {
+				line = jsonLine
+			}
+			return p.inbox(cmd.Context(), cfg.Data, q, line)
+		},
+	}
+	s.fileFlag(cmd)
+	s.dataFlag(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
+	cmd.Flags().BoolVar(&q.Watch, "watch", false, "go on with each new message, until Ctrl-C")
+	cmd.Flags().IntVar(&q.Last, "last", -1, "only the last `N` messages (default all)")
+	cmd.Flags().StringVar(&after, "after", "", "only those after the message with this `ID`")
+	return cmd
+}
+
+// inbox writes the messages of q, each with line.
+func (p Process) inbox(ctx context.Context, data string, q api.Query, line func(io.Writer, api.Message) error) error {
+	err := api.NewClient(data).Messages(ctx, q, func(m api.Message) error { return line(p.Stdout, m) })
+	if q.Watch && errors.Is(err, context.Canceled) {
+		return nil // Ctrl-C is the way to end it
+	}
+	return err
+}
+
+// jsonLine writes m as one object, safe for a terminal.
+func jsonLine(w io.Writer, m api.Message) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(m); err != nil {
+		return err
+	}
+	_, err := w.Write(display.AppendSafeJSON(nil, b.Bytes()))
+	return err
+}
+
+// textLine returns a function that writes m as one line for people.
+func textLine(date string) func(io.Writer, api.Message) error {
+	return func(w io.Writer, m api.Message) error {
+		source := m.Source
+		if source == "" {
+			source = string(m.Transport)
+		}
+		_, err := fmt.Fprintf(w, "%s  %s to %s (%s): %s\n",
+			strftime.Format(date, m.Received.Local()),
+			display.SafeLine(m.From), display.SafeLine(m.To), source, display.SafeLine(m.Text))
+		return err
+	}
+}

@@ -1,0 +1,227 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/messngr/messngr"
+	"github.com/messngr/messngr/internal/config"
+	"github.com/messngr/messngr/internal/names"
+	"github.com/messngr/messngr/internal/oem"
+	"github.com/messngr/messngr/internal/sender"
+)
+
+// maxInput is the most bytes that are read from the standard input: more than
+// any transport carries, so that the refusal can count them.
+const maxInput = 1 << 20
+
+// A netSend is the flags of `net send`.
+type netSend struct {
+	settings
+	from        string
+	port        uint16
+	codePage    int
+	lmhosts     string
+	singleBlock bool
+	timeout     time.Duration
+	json        bool
+}
+
+func (p Process) netSendCommand() *cobra.Command {
+	var o netSend
+	cmd := &cobra.Command{
+		Use:   "send NAME|ADDRESS [TEXT...]",
+		Short: "Send a message to a computer, a user or an address",
+		Long: `Send a message to the one who has a NetBIOS name, or to an address. Without
+TEXT it is read from the standard input.
+
+A name is looked up in LMHOSTS, by broadcast on every interface, then in the
+DNS. The exit status is 0 only when the recipient accepted the message. That it
+was accepted does not say that anybody has read it.`,
+		Example: `  messngr net send HOST2 "Server restarts in five minutes."
+  df -h | messngr net send 10.77.0.2`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.netSend(cmd.Context(), o, args[0], args[1:])
+		},
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false) // the text may begin with a dash
+	o.fileFlag(cmd)
+	f.StringVar(&o.from, "from", "", "sender's `NAME` (default the computer name)")
+	f.StringVar(&o.Name, "name", "", "computer `NAME` that calls (default as configured, else the host's)")
+	f.Uint16Var(&o.port, "port", 0, "TCP `PORT` to call (default 139)")
+	f.IntVar(&o.codePage, "code-page", 0, "code `PAGE` in which the recipient reads (default 850)")
+	f.StringVar(&o.lmhosts, "lmhosts", "", "LMHOSTS `FILE` to look in first")
+	f.BoolVar(&o.singleBlock, "single-block", false, "send one SMB_COM_SEND_MESSAGE of at most 128 bytes")
+	f.DurationVar(&o.timeout, "timeout", 0, "how long one step may `TAKE` (default 10s)")
+	f.BoolVar(&o.json, "json", false, "report as a JSON object")
+	_ = cmd.RegisterFlagCompletionFunc("code-page", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		var pages []string
+		for _, n := range oem.Numbers() {
+			pages = append(pages, fmt.Sprint(n))
+		}
+		return pages, cobra.ShellCompDirectiveNoFileComp
+	})
+	return cmd
+}
+
+func (p Process) netSend(ctx context.Context, o netSend, to string, words []string) error {
+	if to == "*" || strings.HasPrefix(to, "/") || strings.HasPrefix(to, `\`) {
+		return usagef("%q: this version sends to one name or address; name each recipient", to)
+	}
+	cfg, err := o.load()
+	if err != nil {
+		return err
+	}
+	send, err := p.sender(o, cfg)
+	if err != nil {
+		return err
+	}
+	text, err := p.text(words)
+	if err != nil {
+		return err
+	}
+	from := o.from
+	if from == "" {
+		from = cfg.Name
+	}
+	del := send.Send(ctx, sender.Draft{From: from, To: to, Text: text})
+	if o.json {
+		if err := writeDelivery(p.Stdout, del); err != nil {
+			return err
+		}
+	} else {
+		p.report(del)
+	}
+	if del.State != messngr.Accepted {
+		return errSaid
+	}
+	return nil
+}
+
+// sender returns the sender that the flags and the configuration describe.
+func (p Process) sender(o netSend, cfg *config.Config) (*sender.Sender, error) {
+	if o.port == 0 {
+		o.port = cfg.Send.Port
+	}
+	if o.timeout == 0 {
+		o.timeout = cfg.Send.Timeout
+	}
+	if o.timeout < 0 {
+		return nil, usagef("--timeout %v: it takes a time such as 10s", o.timeout)
+	}
+	pageOf := cfg.SendPage
+	if o.codePage != 0 {
+		page, err := oem.Lookup(o.codePage)
+		if err != nil {
+			return nil, usagef("--code-page: %w", err)
+		}
+		pageOf = func(netip.Addr, ...string) *oem.Page { return page }
+	}
+	hosts, err := p.lmhosts(o.lmhosts, cfg.Names.LMHosts)
+	if err != nil {
+		return nil, err
+	}
+	return sender.New(sender.Config{
+		Resolver: &names.Resolver{LMHosts: hosts}, Computer: cfg.Name,
+		Port: o.port, Timeout: o.timeout, MaxText: cfg.Send.MaxText,
+		Page: pageOf, SingleBlock: o.singleBlock,
+	}), nil
+}
+
+// sambaLMHosts is where Samba keeps its LMHOSTS file on Debian.
+const sambaLMHosts = "/etc/samba/lmhosts"
+
+// lmhosts reads the LMHOSTS files: the one of the command line, which must be
+// there, the configured one and Samba's. A bad line is said and left out.
+func (p Process) lmhosts(named, configured string) (names.LMHosts, error) {
+	files := []string{configured, sambaLMHosts}
+	if named != "" {
+		if _, err := os.Stat(named); err != nil {
+			return names.LMHosts{}, usagef("--lmhosts: %w", err)
+		}
+		files = []string{named, configured, sambaLMHosts}
+	}
+	hosts, err := names.ReadLMHosts(files...)
+	if err != nil {
+		fmt.Fprintf(p.Stderr, "messngr: %s\n", oneLine(err))
+	}
+	return hosts, nil
+}
+
+// text returns the words, or what the standard input has, without its last line
+// end.
+func (p Process) text(words []string) (string, error) {
+	if len(words) > 0 {
+		return oem.Clean(strings.Join(words, " ")), nil
+	}
+	if term.IsTerminal(int(p.Stdin.Fd())) {
+		fmt.Fprintln(p.Stderr, "Type the message, then Ctrl-D on a line of its own.")
+	}
+	b, err := io.ReadAll(io.LimitReader(p.Stdin, maxInput+1))
+	if err != nil {
+		return "", fmt.Errorf("cannot read the message from the standard input: %w", err)
+	}
+	if len(b) > maxInput {
+		return "", fmt.Errorf("the standard input has more than %d bytes: no message is so long; nothing was sent", maxInput)
+	}
+	return oem.Clean(string(b)), nil
+}
+
+// report says what became of a message, in the words of Windows and, on the
+// standard error, in ours.
+func (p Process) report(d messngr.Delivery) {
+	if d.State == messngr.Accepted {
+		say(p.Stdout, messngr.MsgSent, d.To)
+		if d.Lost > 0 {
+			fmt.Fprintf(p.Stderr, "messngr: %d characters are not in code page %d and were sent as \"?\"\n", d.Lost, d.CodePage)
+		}
+		return
+	}
+	say(p.Stderr, messngr.MsgSendFailed, d.To)
+	if d.NERR != 0 {
+		fmt.Fprintf(p.Stderr, "\n%v\n\n", d.NERR)
+		say(p.Stderr, messngr.MsgHelpAvailable, fmt.Sprint(uint16(d.NERR)))
+	}
+	fmt.Fprintf(p.Stderr, "\nmessngr: %s\n", d.Detail)
+}
+
+// writeDelivery writes d as a JSON object.
+func writeDelivery(w io.Writer, d messngr.Delivery) error {
+	out := struct {
+		To        string                `json:"to"`
+		State     messngr.DeliveryState `json:"state"`
+		Transport messngr.Transport     `json:"transport"`
+		Address   string                `json:"address"` // with the port; "" when none was found
+		Called    string                `json:"called"`
+		FoundBy   string                `json:"found_by"`
+		CodePage  int                   `json:"code_page,omitempty"`
+		Lost      int                   `json:"lost"` // characters sent as "?"
+		NERR      uint16                `json:"nerr"` // 0 on success
+		NERRText  string                `json:"nerr_text,omitempty"`
+		Error     string                `json:"error,omitempty"`
+		At        time.Time             `json:"at"`
+	}{
+		To: d.To, State: d.State, Transport: d.Transport, Called: d.Called, FoundBy: d.FoundBy,
+		CodePage: d.CodePage, Lost: d.Lost, NERR: uint16(d.NERR), Error: d.Detail, At: d.At,
+	}
+	if d.Addr.IsValid() {
+		out.Address = d.Addr.String()
+	}
+	if d.NERR != 0 {
+		out.NERRText = d.NERR.Error()
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(out)
+}

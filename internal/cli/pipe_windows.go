@@ -1,0 +1,4 @@
+package cli
+
+// ignorePipe does nothing: there is no such signal.
+func ignorePipe() {}

@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"log/slog"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/messngr/messngr/internal/display"
+	"github.com/messngr/messngr/internal/server"
+)
+
+func (p Process) serveCommand() *cobra.Command {
+	var s settings
+	var greet bool
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Receive messages and show them, until Ctrl-C",
+		Long: `Receive messages, keep them and show each on the standard output.
+
+It listens on TCP port 139 for messages and on UDP port 137 for those who look
+for this computer by name; both take a privilege, and what cannot be opened is
+said, with the remedy, and tried again. Only addresses of this host's own
+private networks are served, until the configuration names others.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			// A reader that goes away (serve | head) must not end the service.
+			ignorePipe()
+			isTerminal := p.describeTerminal(&cfg.Display)
+			return server.Run(cmd.Context(), cfg, server.Options{
+				Version: p.Version,
+				Out:     p.Stdout, Terminal: isTerminal,
+				Banner: p.Stderr,
+				Log:    slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: cfg.Log})),
+				Greet:  greet,
+			})
+		},
+	}
+	s.fileFlag(cmd)
+	s.dataFlag(cmd)
+	cmd.Flags().StringVar(&s.Name, "name", "", "computer `NAME`, at most 15 characters (default the host's)")
+	cmd.Flags().StringVar(&s.Workgroup, "workgroup", "", "`WORKGROUP` or domain")
+	cmd.Flags().BoolVar(&greet, "greet", false, "send a first message to this computer, to see that all works")
+	return cmd
+}
+
+// describeTerminal sets the part of c that depends on the standard output, and
+// reports whether that is a terminal.
+func (p Process) describeTerminal(c *display.Config) bool {
+	fd := int(p.Stdout.Fd())
+	c.Locale = display.Locale(os.Getenv)
+	if !term.IsTerminal(fd) {
+		c.Bell = false
+		return false
+	}
+	if width, _, err := term.GetSize(fd); err == nil {
+		c.Width = width
+	}
+	c.ASCII = !display.IsUTF8(os.Getenv)
+	c.Color = os.Getenv("NO_COLOR") == ""
+	return true
+}

@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/messngr/messngr/internal/api"
+)
+
+func (p Process) statusCommand() *cobra.Command {
+	var s settings
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show what the service has open, its names and what it has counted",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cfg, err := s.load()
+			if err != nil {
+				return err
+			}
+			st, err := api.NewClient(cfg.Data).Status(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				enc := json.NewEncoder(p.Stdout)
+				enc.SetIndent("", "  ")
+				enc.SetEscapeHTML(false)
+				return enc.Encode(st)
+			}
+			return writeStatus(p.Stdout, st)
+		},
+	}
+	s.fileFlag(cmd)
+	s.dataFlag(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "as one JSON object")
+	return cmd
+}
+
+// writeStatus writes st for people.
+func writeStatus(w io.Writer, st api.Status) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "messngr %s, process %d, up %s, data in %s\n", st.Version, st.PID, time.Since(st.Started).Round(time.Second), st.Data)
+	fmt.Fprintf(&b, "Computer %s in workgroup %s, answers to:\n", st.Computer, st.Workgroup)
+	for _, n := range st.Names {
+		kind := "unique"
+		if n.Group {
+			kind = "group"
+		}
+		fmt.Fprintf(&b, "  %-20s %s\n", n.Name, kind)
+	}
+	for _, l := range st.Listeners {
+		fmt.Fprintf(&b, "%s\n", l.Line())
+		for _, name := range slices.Sorted(maps.Keys(l.Counters)) {
+			fmt.Fprintf(&b, "  %-20s %d\n", strings.ReplaceAll(name, "_", " "), l.Counters[name])
+		}
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

@@ -1,0 +1,234 @@
+// Package config reads the configuration file and checks it.
+//
+// The defaults are not in the code: they are the reference file, messngr.toml,
+// which is read before the user's own.
+package config
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"github.com/messngr/messngr/internal/display"
+	"github.com/messngr/messngr/internal/guard"
+	"github.com/messngr/messngr/internal/oem"
+)
+
+// Reference is the reference file: every option with its default.
+//
+//go:embed messngr.toml
+var Reference string
+
+// A Config is a checked configuration.
+type Config struct {
+	Name      string // the computer name, in upper case
+	Workgroup string
+	Aliases   []string
+	Data      string // an absolute path
+
+	Guard   guard.Config
+	SMB     SMB
+	Names   Names
+	Display display.Config // what the file says of it; the terminal's part is the caller's
+	Send    Send
+	Log     slog.Level
+
+	stations []station
+}
+
+// SMB configures the listener for messages over NetBIOS sessions.
+type SMB struct {
+	Listen                       []string // none: no listener
+	CodePage                     *oem.Page
+	MaxText                      int // bytes of UTF-8
+	MaxConnections, MaxPerSource int
+	MaxUnfinished                int // bytes
+	IdleTimeout, MessageTimeout  time.Duration
+}
+
+// Names configures the name service.
+type Names struct {
+	Listen  string // empty: no listener
+	LMHosts string // a path; empty: none
+}
+
+// Send configures the sender.
+type Send struct {
+	Port     uint16
+	Timeout  time.Duration
+	CodePage *oem.Page
+	MaxText  int // bytes of the code page
+}
+
+// Page returns the code page of the station with that address or one of those
+// names: that of the first [[station]] that matches, else otherwise. The
+// address may be invalid and the names empty.
+func (c *Config) Page(addr netip.Addr, otherwise *oem.Page, names ...string) *oem.Page {
+	for _, s := range c.stations {
+		if s.matches(addr, names) {
+			return s.page
+		}
+	}
+	return otherwise
+}
+
+// SendPage returns the code page in which the recipient with that address and
+// one of those names reads.
+func (c *Config) SendPage(addr netip.Addr, names ...string) *oem.Page {
+	return c.Page(addr, c.Send.CodePage, names...)
+}
+
+// A station is a [[station]] of the file.
+type station struct {
+	networks []netip.Prefix
+	names    []string // in upper case
+	page     *oem.Page
+}
+
+func (s station) matches(addr netip.Addr, names []string) bool {
+	for _, n := range s.networks {
+		if n.Contains(addr) {
+			return true
+		}
+	}
+	for _, mine := range s.names {
+		for _, name := range names {
+			if strings.EqualFold(mine, name) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Options are what the command line and the environment say; they win over the
+// file.
+type Options struct {
+	File      string // a configuration file that must be there
+	Data      string
+	Name      string
+	Workgroup string
+}
+
+// systemFile is read when no other is named, and may be missing.
+const systemFile = "/etc/messngr/messngr.toml"
+
+// Load reads the configuration. An error names the file, the line where it is
+// known, what is wrong and what would be right.
+func Load(o Options) (*Config, error) {
+	path, mustExist := o.File, true
+	if path == "" {
+		path, mustExist = systemFile, false
+	}
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && !mustExist:
+		path = "the built-in configuration"
+	case err != nil:
+		return nil, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	return parse(path, string(text), o)
+}
+
+// parse checks the defaults, overlaid with text, overlaid with o.
+func parse(path, text string, o Options) (*Config, error) {
+	var f file
+	if err := decode(Reference, &f); err != nil {
+		panic("the built-in configuration: " + err.Error()) // a test reads it
+	}
+	if err := decode(text, &f); err != nil {
+		return nil, fmt.Errorf("%s:%w", path, err)
+	}
+	for _, over := range []struct{ value, option *string }{
+		{&f.Data, &o.Data}, {&f.Name, &o.Name}, {&f.Workgroup, &o.Workgroup},
+	} {
+		if *over.option != "" {
+			*over.value = *over.option
+		}
+	}
+	c, err := f.check()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return c, nil
+}
+
+// decode reads TOML strictly. Its errors begin with the line.
+func decode(text string, f *file) error {
+	dec := toml.NewDecoder(strings.NewReader(text))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(f)
+	if unknown := (*toml.StrictMissingError)(nil); errors.As(err, &unknown) {
+		e := unknown.Errors[0]
+		line, _ := e.Position()
+		return fmt.Errorf("%d: there is no option %q; the reference file (messngr config) lists all", line, strings.Join(e.Key(), "."))
+	}
+	if syntax := (*toml.DecodeError)(nil); errors.As(err, &syntax) {
+		line, column := syntax.Position()
+		return fmt.Errorf("%d:%d: %s", line, column, strings.TrimPrefix(syntax.Error(), "toml: "))
+	}
+	if err != nil {
+		return fmt.Errorf(" %w", err)
+	}
+	return nil
+}
+
+// defaultData returns the data directory of who runs the program.
+func defaultData() (string, error) {
+	if os.Geteuid() == 0 {
+		return "/var/lib/messngr", nil
+	}
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "messngr"), nil
+	}
+	if dir := os.Getenv("LOCALAPPDATA"); filepath.IsAbs(dir) { // Windows
+		return filepath.Join(dir, "messngr"), nil
+	}
+	home, err := os.UserHomeDir()
+	if err != nil {
+		return "", fmt.Errorf("there is no home directory to keep messages in: name a directory with --data or MESSNGR_DATA (%w)", err)
+	}
+	return filepath.Join(home, ".local", "state", "messngr"), nil
+}
+
+// defaultName returns the computer name that the host's name gives: its first
+// label, as Windows takes it.
+func defaultName() (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", fmt.Errorf("the host has no name: give the computer name with --name (%w)", err)
+	}
+	host, _, _ = strings.Cut(host, ".")
+	if runes := []rune(host); len(runes) > 15 {
+		host = string(runes[:15])
+	}
+	return host, nil
+}
+
+// checkAddress checks an address to listen on, such as ":139" or
+// "10.77.0.2:139".
+func checkAddress(addr string) error {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return fmt.Errorf("%q is not an address with a port, such as \":139\" or \"10.77.0.2:139\"", addr)
+	}
+	if host != "" {
+		if _, err := netip.ParseAddr(host); err != nil {
+			return fmt.Errorf("%q: %q is not an IP address", addr, host)
+		}
+	}
+	if n, err := net.LookupPort("tcp", port); err != nil || n > 65535 {
+		return fmt.Errorf("%q: %q is not a port", addr, port)
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+package names
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+)
+
+// A link is an IPv4 address of this host with the network that it is on.
+type link struct {
+	name      string // of the interface
+	addr      netip.Addr
+	prefix    netip.Prefix
+	broadcast netip.Addr // invalid if the interface cannot broadcast
+	hardware  [6]byte    // zero if the interface has no such address
+}
+
+// loopback is the network of this host alone.
+var loopback = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 0}), 8)
+
+// localhost is this host's address for itself.
+var localhost = netip.AddrFrom4([4]byte{127, 0, 0, 1})
+
+// readLinks returns the IPv4 addresses of all interfaces that are up, without
+// those of the loopback.
+func readLinks() ([]link, error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	var links []link
+	for _, ifi := range interfaces {
+		if ifi.Flags&net.FlagUp == 0 || ifi.Flags&net.FlagLoopback != 0 {
+			continue
+		}
+		addrs, err := ifi.Addrs()
+		if err != nil {
+			continue // the interface has gone meanwhile
+		}
+		for _, a := range addrs {
+			ipnet, ok := a.(*net.IPNet)
+			if !ok {
+				continue
+			}
+			if l, ok := newLink(ifi, *ipnet); ok {
+				links = append(links, l)
+			}
+		}
+	}
+	return links, nil
+}
+
+// newLink returns the link of one address of an interface; false if the address
+// is not IPv4.
+func newLink(ifi net.Interface, ipnet net.IPNet) (link, bool) {
+	addr, ok := netip.AddrFromSlice(ipnet.IP.To4())
+	if !ok {
+		return link{}, false
+	}
+	bits, _ := ipnet.Mask.Size()
+	l := link{name: ifi.Name, addr: addr, prefix: netip.PrefixFrom(addr, bits).Masked()}
+	if ifi.Flags&net.FlagBroadcast != 0 && bits < 31 { // RFC 3021: 31 bits leave no broadcast address
+		last := binary.BigEndian.Uint32(ipnet.IP.To4()) | ^uint32(0)>>bits
+		l.broadcast = netip.AddrFrom4([4]byte(binary.BigEndian.AppendUint32(nil, last)))
+	}
+	if len(ifi.HardwareAddr) == len(l.hardware) {
+		l.hardware = [6]byte(ifi.HardwareAddr)
+	}
+	return l, true
+}

@@ -1,0 +1,169 @@
+// Package sender takes a message to its recipient, one file for each
+// transport, and reports what became of it.
+package sender
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"golang.org/x/text/unicode/norm"
+
+	"github.com/messngr/messngr"
+	"github.com/messngr/messngr/internal/names"
+	"github.com/messngr/messngr/internal/oem"
+	"github.com/messngr/messngr/netbios"
+)
+
+// Config is what a Sender is told. All fields but SingleBlock must be set.
+type Config struct {
+	Resolver *names.Resolver
+	// Computer is the name that calls.
+	Computer string
+	// Port is the TCP port that is called, as a rule 139.
+	Port uint16
+	// Timeout bounds each step: connecting, one block.
+	Timeout time.Duration
+	// MaxText is the most bytes of text, in the recipient's code page.
+	MaxText int
+	// Page returns the code page in which the recipient with that address and
+	// one of those names reads.
+	Page func(addr netip.Addr, names ...string) *oem.Page
+	// SingleBlock sends SMB_COM_SEND_MESSAGE instead of start, text and end.
+	SingleBlock bool
+}
+
+// A Sender sends messages. It may be used by many goroutines.
+type Sender struct {
+	cfg Config
+}
+
+// New returns a Sender.
+func New(cfg Config) *Sender { return &Sender{cfg} }
+
+// A Draft is a message to send.
+type Draft struct {
+	From, To, Text string
+}
+
+// A failure is why a delivery failed: the number that Windows has for it and
+// what happened, in words that say what to do.
+type failure struct {
+	nerr messngr.NERR
+	err  error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func failed(nerr messngr.NERR, format string, args ...any) error {
+	return &failure{nerr, fmt.Errorf(format, args...)}
+}
+
+// Send sends d to the one recipient that it names: a NetBIOS name, a host name
+// or an address. What went wrong is in the Delivery.
+func (s *Sender) Send(ctx context.Context, d Draft) messngr.Delivery {
+	del := messngr.Delivery{To: d.To, Transport: messngr.SMB}
+	err := s.send(ctx, d, &del)
+	del.At = time.Now()
+	if err == nil {
+		del.State = messngr.Accepted
+		return del
+	}
+	del.State, del.Detail = messngr.Failed, err.Error()
+	if f := (*failure)(nil); errors.As(err, &f) {
+		del.NERR = f.nerr
+	}
+	if ctx.Err() != nil {
+		del.Detail = "interrupted; the recipient may have the message or not"
+	}
+	return del
+}
+
+func (s *Sender) send(ctx context.Context, d Draft, del *messngr.Delivery) error {
+	found, err := s.find(ctx, d.To)
+	if err != nil {
+		return err
+	}
+	del.Addr, del.FoundBy = netip.AddrPortFrom(found.Addr, s.cfg.Port), found.From
+	page := s.cfg.Page(found.Addr, d.To, found.Name.Base())
+	del.CodePage = page.Number()
+	m, err := s.encode(page, d)
+	if err != nil {
+		return err
+	}
+	del.Lost = m.lost
+	return s.sendSMB(ctx, found, m, del)
+}
+
+// find turns what a person wrote into an address and, where it is one, the
+// NetBIOS name to call.
+func (s *Sender) find(ctx context.Context, to string) (names.Found, error) {
+	if addr, err := netip.ParseAddr(to); err == nil {
+		return names.Found{Addr: addr, From: "address"}, nil
+	}
+	label, _, isHost := strings.Cut(to, ".")
+	// The name is looked up in the page of those about whom nothing is known.
+	page := s.cfg.Page(netip.Addr{}, to)
+	name, err := encodeName(page, label)
+	switch {
+	case err == nil:
+	case isHost:
+		name = netbios.SMBServer // a host name whose first label is no NetBIOS name
+	default:
+		return names.Found{}, err
+	}
+	found, err := s.cfg.Resolver.Resolve(ctx, name, to)
+	if err != nil {
+		return names.Found{}, failed(messngr.NERRNameNotFound, "%w", err)
+	}
+	return found, nil
+}
+
+// encodeName returns the name of a messenger: text as a person wrote it, with
+// the suffix <03>.
+func encodeName(page *oem.Page, text string) (netbios.Name, error) {
+	b, err := page.EncodeName(text)
+	if err != nil {
+		return netbios.Name{}, err
+	}
+	if len(b) == 0 {
+		return netbios.Name{}, errors.New("the name is empty")
+	}
+	return netbios.NewName(string(b), netbios.Messenger)
+}
+
+// An encoded message is a Draft in the bytes of the recipient's code page.
+type encoded struct {
+	from, to []byte
+	// text has 0x14 for line ends, as Windows writes them, crlf has CR LF, for
+	// those who take 0x14 for a character.
+	text, crlf []byte
+	lost       int // characters that became '?'
+}
+
+func (s *Sender) encode(page *oem.Page, d Draft) (encoded, error) {
+	var m encoded
+	from, err := encodeName(page, d.From)
+	if err != nil {
+		return m, fmt.Errorf("sender's name: %w", err)
+	}
+	m.from = []byte(from.Base())
+	// [MS-MSRP] 2.2.3: a name of at most 15 characters. An address is one
+	// that tells the reader which of its own it was.
+	if m.to, err = page.EncodeName(d.To); err != nil {
+		return m, fmt.Errorf("recipient's name: %w", err)
+	}
+	m.to = m.to[:min(len(m.to), netbios.MaxBase)]
+	// Code pages have letters with their accents, not accents of their own.
+	text := norm.NFC.String(d.Text)
+	m.text, m.lost = page.EncodeText(text, oem.TextNewline)
+	m.crlf, _ = page.EncodeText(text, oem.CRLF)
+	if n := len(m.text); n > s.cfg.MaxText {
+		return m, fmt.Errorf("the text has %d bytes in code page %d, at most %d can be sent: nothing was sent", n, page.Number(), s.cfg.MaxText)
+	}
+	return m, nil
+}

@@ -1,0 +1,326 @@
+// Package server is the one assembly: it makes the parts of the service from a
+// configuration, puts them together and runs them.
+//
+// Everything inbound passes one door, deliver: the guard admits it, the store
+// makes it durable. The store hands what it has committed to the hub, in commit
+// order, and the hub to whoever shows it.
+package server
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/messngr/messngr"
+	"github.com/messngr/messngr/internal/api"
+	"github.com/messngr/messngr/internal/config"
+	"github.com/messngr/messngr/internal/display"
+	"github.com/messngr/messngr/internal/guard"
+	"github.com/messngr/messngr/internal/hub"
+	"github.com/messngr/messngr/internal/listener"
+	"github.com/messngr/messngr/internal/names"
+	"github.com/messngr/messngr/internal/oem"
+	"github.com/messngr/messngr/internal/store"
+	"github.com/messngr/messngr/netbios"
+)
+
+// Options are what the command line says beside the configuration.
+type Options struct {
+	Version string
+	// Out is where messages are shown, Terminal whether it is a terminal:
+	// only then does showing a message count as displayed.
+	Out      io.Writer
+	Terminal bool
+	// Banner is where the service says what is open.
+	Banner io.Writer
+	Log    *slog.Logger
+	// Greet sends a first message through the service.
+	Greet bool
+}
+
+// A server is the running service.
+type server struct {
+	cfg   *config.Config
+	opt   Options
+	log   *slog.Logger
+	guard *guard.Guard
+	store store.Store
+	hub   *hub.Hub
+	links *links
+	names []names.Own
+	doors []*door
+
+	started time.Time
+}
+
+// Run runs the service until ctx is done.
+func Run(ctx context.Context, cfg *config.Config, opt Options) error {
+	s := &server{
+		cfg: cfg, opt: opt, log: opt.Log,
+		guard: guard.New(cfg.Guard), hub: hub.New(), links: newLinks(),
+		started: time.Now(),
+	}
+	var err error
+	if s.names, err = ownNames(cfg); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return fmt.Errorf("cannot make the data directory: %w; name another with --data or MESSNGR_DATA", err)
+	}
+	s.store, err = store.OpenSQLite(filepath.Join(cfg.Data, "messngr.db"), store.Config{Committed: s.hub.Publish})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := s.store.Close(); err != nil {
+			s.log.Error("closing the store", "error", err)
+		}
+	}()
+	socket, err := api.Listen(cfg.Data)
+	if err != nil {
+		return err
+	}
+	stopShowing, err := s.show()
+	if err != nil {
+		socket.Close()
+		return err
+	}
+	defer stopShowing()
+	return s.run(ctx, socket)
+}
+
+// run runs the API and every door until ctx is done or the API fails.
+func (s *server) run(ctx context.Context, socket net.Listener) error {
+	s.doors = s.makeDoors()
+	g, ctx := errgroup.WithContext(ctx)
+	control := api.New(socket, api.Config{
+		Store: s.store, Hub: s.hub, Status: s.status, Post: s.post, Log: s.log,
+	})
+	g.Go(func() error { return control.Run(ctx) })
+	for _, d := range s.doors {
+		g.Go(func() error { d.run(ctx); return nil })
+	}
+	g.Go(func() error {
+		<-control.Ready()
+		for _, d := range s.doors {
+			select {
+			case <-d.tried:
+			case <-ctx.Done():
+				return nil
+			}
+		}
+		s.banner()
+		if s.opt.Greet {
+			s.greet(ctx)
+		}
+		return nil
+	})
+	return g.Wait()
+}
+
+// deliver is the one door: guard, then store. The hub gets the message from
+// the store, when it has committed it.
+func (s *server) deliver(ctx context.Context, m *messngr.Message) error {
+	if m.Source.Transport != messngr.Local {
+		if err := s.check(m.Source.Addr.Addr()); err != nil {
+			return err
+		}
+	}
+	err := s.store.Add(ctx, m)
+	if err != nil {
+		s.log.Error("a message was not stored; its sender was told", "from", m.From, "to", m.To, "source", m.Source.Addr, "error", err)
+	}
+	return err
+}
+
+// check asks the guard about a source.
+func (s *server) check(addr netip.Addr) error {
+	return s.guard.Check(addr, s.links.networks())
+}
+
+// post delivers a draft that came through the API.
+func (s *server) post(ctx context.Context, d api.Draft) (messngr.ID, error) {
+	now := time.Now()
+	m := &messngr.Message{
+		ID:   messngr.NewID(now),
+		From: oneLine(d.From), To: oneLine(d.To), Text: oem.Clean(d.Text),
+		Priority: messngr.Normal, Sent: now, Received: now,
+		Source:     messngr.Source{Transport: messngr.Local},
+		Provenance: messngr.Authenticated,
+	}
+	if m.To == "" {
+		m.To = s.cfg.Name
+	}
+	switch {
+	case m.From == "":
+		return messngr.ID{}, fmt.Errorf("%w: \"from\" is empty", api.ErrDraft)
+	case len(m.From) > 255 || len(m.To) > 255:
+		return messngr.ID{}, fmt.Errorf("%w: a name of more than 255 bytes", api.ErrDraft)
+	case len(m.Text) > s.cfg.SMB.MaxText:
+		return messngr.ID{}, fmt.Errorf("%w: the text has %d bytes, at most %d are taken", api.ErrDraft, len(m.Text), s.cfg.SMB.MaxText)
+	}
+	return m.ID, s.deliver(ctx, m)
+}
+
+// oneLine returns a name as it may be stored.
+func oneLine(s string) string {
+	return strings.TrimSpace(strings.ReplaceAll(oem.Clean(s), "\n", " "))
+}
+
+// makeDoors returns the doors that the configuration opens.
+func (s *server) makeDoors() []*door {
+	var doors []*door
+	for _, addr := range s.cfg.SMB.Listen {
+		doors = append(doors, newDoor("smb", "messages over NetBIOS sessions", "tcp", addr, s.log,
+			func(ctx context.Context) (task, error) {
+				var lc net.ListenConfig
+				ln, err := lc.Listen(ctx, "tcp", addr)
+				if err != nil {
+					return nil, err
+				}
+				return listener.NewSMB(ln, s.smbConfig()), nil
+			}))
+	}
+	if addr := s.cfg.Names.Listen; addr != "" {
+		doors = append(doors, newDoor("names", "being found by name", "udp", addr, s.log,
+			func(ctx context.Context) (task, error) {
+				node, err := names.Listen(ctx, names.Config{
+					Listen: addr, Names: s.names,
+					Serve: func(a netip.Addr) bool { return s.check(a) == nil },
+				})
+				if err != nil {
+					return nil, err
+				}
+				return nodeTask{node}, nil
+			}))
+	}
+	return doors
+}
+
+func (s *server) smbConfig() listener.SMBConfig {
+	c := s.cfg.SMB
+	return listener.SMBConfig{
+		Deliver: s.deliver,
+		Check:   s.check,
+		Owned:   s.owned,
+		Page: func(addr netip.Addr, from []byte) *oem.Page {
+			return s.cfg.Page(addr, c.CodePage, c.CodePage.DecodeName(from))
+		},
+		MaxConnections: c.MaxConnections, MaxPerSource: c.MaxPerSource,
+		MaxText: c.MaxText, MaxHeld: c.MaxUnfinished,
+		IdleTimeout: c.IdleTimeout, MessageTimeout: c.MessageTimeout,
+		Log: s.log,
+	}
+}
+
+// owned reports whether a session may be called by that name: each of our
+// unique names, whatever the service of ours that the caller has in mind, and
+// the name that stands for any server.
+func (s *server) owned(called netbios.Name) bool {
+	if called.Base() == netbios.SMBServer.Base() {
+		return true
+	}
+	for _, n := range s.names {
+		if !n.Group && n.Name.Base() == called.Base() {
+			switch called.Suffix() {
+			case netbios.Workstation, netbios.OldMessenger, netbios.Messenger, netbios.FileServer:
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// ownNames returns the names of the configuration in the bytes of the code page.
+func ownNames(cfg *config.Config) ([]names.Own, error) {
+	encode := func(text string) string {
+		b, _ := cfg.SMB.CodePage.EncodeName(text) // the configuration has been checked
+		return string(b)
+	}
+	var aliases []string
+	for _, alias := range cfg.Aliases {
+		aliases = append(aliases, encode(alias))
+	}
+	return names.OwnNames(encode(cfg.Name), encode(cfg.Workgroup), aliases...)
+}
+
+// show starts to show messages on Out, until the function that it returns is
+// called.
+func (s *server) show() (stop func(), err error) {
+	terminal, err := display.NewTerminal(s.opt.Out, s.cfg.Display)
+	if err != nil {
+		return nil, err
+	}
+	// The context is the display's own, so that what comes in the last moment
+	// is shown as well.
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	news := s.hub.Subscribe()
+	go func() {
+		defer close(done)
+		if err := s.showAll(ctx, terminal, news); err != nil {
+			s.log.Error("messages are no longer shown here; messngr inbox lists them", "error", err)
+		}
+	}()
+	return func() {
+		cancel()
+		select {
+		case <-done:
+		case <-time.After(time.Second): // a terminal that is held (Ctrl-S) never returns
+		}
+	}, nil
+}
+
+func (s *server) showAll(ctx context.Context, terminal *display.Terminal, news *hub.Subscription) error {
+	var messages []*messngr.Message
+	for {
+		var missed int
+		var err error
+		messages, missed, err = news.Next(ctx, messages[:0])
+		if err != nil {
+			return nil // the service ends
+		}
+		if missed > 0 {
+			if err := terminal.Missed(missed); err != nil {
+				return err
+			}
+		}
+		var receipts []messngr.Receipt
+		for _, m := range messages {
+			if err := terminal.Show(m); err != nil {
+				return err
+			}
+			if s.opt.Terminal {
+				receipts = append(receipts, messngr.Receipt{Message: m.ID, State: messngr.Displayed, At: time.Now(), By: "terminal"})
+			}
+		}
+		clear(messages) // they may be large, and the next may be long in coming
+		if err := s.store.AddReceipts(ctx, receipts...); err != nil && ctx.Err() == nil {
+			s.log.Error("it was not stored that messages were displayed", "error", err)
+		}
+	}
+}
+
+// status returns what the service says of itself.
+func (s *server) status() api.Status {
+	st := api.Status{
+		Version: s.opt.Version, PID: os.Getpid(), Started: s.started,
+		Data: s.cfg.Data, Computer: s.cfg.Name, Workgroup: s.cfg.Workgroup,
+	}
+	for _, n := range s.names {
+		st.Names = append(st.Names, api.Name{Name: n.Name.String(), Group: n.Group})
+	}
+	for _, d := range s.doors {
+		st.Listeners = append(st.Listeners, d.status(s.links))
+	}
+	return st
+}

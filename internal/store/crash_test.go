@@ -1,0 +1,3 @@
+package store
+const childEnv = "MESSNGR_STORE_CHILD"
+func child(string) error {return nil}

@@ -1,0 +1,102 @@
+// Package store keeps messages and their receipts: in a SQLite file, durable,
+// or in memory, for tests.
+//
+// Add is the promise of the whole program: once it has returned nil, the
+// message outlives the process, the kernel and the power supply, and it is
+// there once. Senders that wait at the same time share one commit.
+//
+// Entries come in commit order: the order in which messages became durable,
+// which is not the order of their IDs.
+//
+// # Limitations
+//
+// Nothing is ever deleted. Times before 1678 or after 2262, which do not fit
+// 64 bits of nanoseconds, are not kept as they were, except for the zero time.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/messngr/messngr"
+)
+
+// Errors of a Store.
+var (
+	// ErrClosed says that the store has been closed. It wraps
+	// messngr.ErrNoRoom: a message that comes now is not kept.
+	ErrClosed = fmt.Errorf("%w: the store is closed", messngr.ErrNoRoom)
+	// ErrUnknown says that there is no message with the ID that was named.
+	ErrUnknown = errors.New("unknown message")
+)
+
+// A Store keeps messages and receipts. All methods may be called from any
+// goroutine.
+type Store interface {
+	// Add keeps m and returns nil once it is durable (Memory: once it is
+	// kept). The store holds on to m, which must not change any more.
+	//
+	// To add an ID that is already there returns nil and changes nothing, so
+	// that a sender that has not heard the answer can try again.
+	//
+	// An error wraps messngr.ErrNoRoom and its cause; then nothing of m was
+	// kept. The exception is the error of ctx: when ctx ends while Add waits,
+	// m may or may not become durable.
+	Add(ctx context.Context, m *messngr.Message) error
+
+	// AddReceipts appends receipts, all of them or, when it returns an error,
+	// none. The error wraps ErrUnknown when one is for a message that is not
+	// here, and otherwise is as Add's.
+	AddReceipts(ctx context.Context, r ...messngr.Receipt) error
+
+	// Entries returns the messages that q asks for, in commit order. Who
+	// wants many reads page by page, with Query.Limit. The error wraps
+	// ErrUnknown when the message that q starts after is not here.
+	Entries(ctx context.Context, q Query) ([]messngr.Entry, error)
+
+	// Receipts returns the receipts of one message in the order in which they
+	// were added, or an error that wraps ErrUnknown.
+	Receipts(ctx context.Context, id messngr.ID) ([]messngr.Receipt, error)
+
+	// Close waits for what was added before it, and gives back the store's
+	// resources. After it, all else returns ErrClosed, and Close nil.
+	Close() error
+}
+
+// A Query says which entries are wanted. The zero Query asks for all.
+type Query struct {
+	After messngr.ID // only what was committed after this message; zero: from the first
+	Last  int        // of these only the last so many; zero: all
+	Limit int        // of these only the first so many; zero: all
+}
+
+// A Config says how a store works with its surroundings. The zero Config is a
+// good one.
+type Config struct {
+	// Committed is called with the messages that have just become durable, in
+	// commit order, once for each, before their Add returns. Calls do not
+	// overlap, and the next commit waits for the end of this one: it must be
+	// quick, must not add to the store and must not keep the slice. Nil: no
+	// call.
+	Committed func([]*messngr.Message)
+	// Log is told of failures that no caller can be told of. Nil: nobody is.
+	Log *slog.Logger
+}
+
+// check refuses a message that could not be told from others.
+func check(m *messngr.Message) error {
+	if m.ID == (messngr.ID{}) {
+		return fmt.Errorf("%w: a message without an ID", messngr.ErrNoRoom)
+	}
+	return nil
+}
+
+// unknown returns an error about the message id that wraps ErrUnknown.
+func unknown(id messngr.ID) error { return fmt.Errorf("%w %v", ErrUnknown, id) }
+
+// plain returns t as every store gives it back: in UTC, with nothing but the
+// wall clock.
+func plain(t time.Time) time.Time { return t.Round(0).UTC() }
