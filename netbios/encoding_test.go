@@ -2,21 +2,25 @@ package netbios
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/messngr/messngr/internal/wire/vector"
 )
 
+// A scoped is a name with its scope, as a vector holds it.
+type scoped struct {
+	Name  Name
+	Scope Scope
+}
+
 // values are what the vectors with "expect: ok" hold, by file name.
-var values = map[string]struct {
-	name  Name
-	scope Scope
-}{
+var values = map[string]scoped{
 	"win98":      {Name([]byte("MDJR98         \x03")), ""},
 	"fred-scope": {Name([]byte("FRED            ")), "\x07NETBIOS\x03COM"},
 	"wildcard":   {Wildcard, ""},
@@ -24,49 +28,19 @@ var values = map[string]struct {
 }
 
 func TestVectors(t *testing.T) {
-	seen := 0
-	for _, v := range readVectors(t) {
-		t.Run(v.name, func(t *testing.T) {
-			name, scope, size, err := ParseName(v.packet)
-			switch v.expect {
-			case "ok":
-				want, ok := values[v.name]
-				if !ok {
-					t.Fatalf("no value for this vector")
-				}
-				seen++
-				if err != nil || name != want.name || scope != want.scope || size != len(v.packet) {
-					t.Fatalf("ParseName = %v, %q, %d, %v; want %v, %q, %d", name, scope, size, err, want.name, want.scope, len(v.packet))
-				}
-				got, err := AppendName([]byte("foo"), want.name, want.scope)
-				if err != nil || !bytes.Equal(got, append([]byte("foo"), v.packet...)) {
-					t.Errorf("AppendName = %x, %v; want foo and %x", got, err, v.packet)
-				}
-				for n := range v.packet {
-					wantFailure(t, v.packet[:n], io.ErrUnexpectedEOF)
-				}
-			case "truncated":
-				wantFailure(t, v.packet, io.ErrUnexpectedEOF)
-			case "invalid":
-				wantFailure(t, v.packet, ErrInvalid)
-			default:
-				t.Errorf("expect: %q, want ok, truncated or invalid", v.expect)
+	got := vector.Check(t, "",
+		func(b []byte) (scoped, error) {
+			name, scope, size, err := ParseName(b)
+			if err == nil && size != len(b) {
+				t.Errorf("ParseName took %d of %d bytes", size, len(b))
 			}
-		})
-	}
-	if seen != len(values) {
-		t.Errorf("%d vectors for %d values", seen, len(values))
-	}
-}
-
-func wantFailure(t *testing.T, packet []byte, want error) {
-	t.Helper()
-	name, scope, size, err := ParseName(packet)
-	if !errors.Is(err, want) {
-		t.Errorf("ParseName(%x): error %v, want %v", packet, err, want)
-	}
-	if name != (Name{}) || scope != "" || size != 0 {
-		t.Errorf("ParseName(%x) failed but returned %v, %q, %d", packet, name, scope, size)
+			return scoped{name, scope}, err
+		},
+		func(s scoped, b []byte) ([]byte, error) { return AppendName(b, s.Name, s.Scope) },
+		func(s scoped) bool { return s == scoped{} },
+		ErrInvalid)
+	if diff := cmp.Diff(values, got); diff != "" {
+		t.Errorf("ParseName (-want +got):\n%s", diff)
 	}
 }
 
@@ -113,8 +87,8 @@ func TestParseNameAllocations(t *testing.T) {
 }
 
 func FuzzParseName(f *testing.F) {
-	for _, v := range readVectors(f) {
-		f.Add(v.packet)
+	for _, v := range vector.Load(f, "") {
+		f.Add(v.Bytes)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		name, scope, size, err := ParseName(b)
@@ -164,46 +138,4 @@ func ExampleAppendName() {
 	// Output:
 	// HOST2<03> " EIEPFDFEDCCACACACACACACACACACAAD\x00" <nil>
 	// HOST2<03> 34 <nil>
-}
-
-// A vector is a file of testdata/vectors: header lines, an empty line, and the
-// packet in hexadecimal.
-type vector struct {
-	name, expect string
-	packet       []byte
-}
-
-func readVectors(t testing.TB) []vector {
-	t.Helper()
-	files, err := filepath.Glob("testdata/vectors/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no vectors in testdata/vectors: %v", err)
-	}
-	vectors := make([]vector, 0, len(files))
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		header, body, ok := strings.Cut(string(text), "\n\n")
-		if !ok {
-			t.Fatalf("%s: no empty line behind the header", file)
-		}
-		v := vector{name: strings.TrimSuffix(filepath.Base(file), ".txt")}
-		for line := range strings.Lines(header) {
-			if expect, ok := strings.CutPrefix(line, "expect:"); ok {
-				v.expect = strings.TrimSpace(expect)
-			}
-		}
-		var digits strings.Builder
-		for line := range strings.Lines(body) {
-			data, _, _ := strings.Cut(line, "#")
-			digits.WriteString(strings.Join(strings.Fields(data), ""))
-		}
-		if v.packet, err = hex.DecodeString(digits.String()); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		vectors = append(vectors, v)
-	}
-	return vectors
 }

@@ -50,6 +50,9 @@ func appendParagraph(lines []line, s string, width, limit int) []line {
 // before a blank or beside an East Asian character; a word too long for a line
 // is broken between two grapheme clusters.
 func fit(s string, width int) (n, columns int) {
+	if n := fitASCII(s, width); n > 0 {
+		return n, n
+	}
 	var (
 		used    int // columns so far, blanks included, by the terminal that counts most
 		shown   int // columns up to the last character that is no blank
@@ -83,6 +86,25 @@ func fit(s string, width int) (n, columns int) {
 		i += c.bytes
 	}
 	return len(s), shown
+}
+
+// fitASCII is fit for the usual text: ASCII, where a byte is a column. It
+// returns 0 if there is anything else on the line or right behind it.
+func fitASCII(s string, width int) int {
+	for i := range min(len(s), width+2) {
+		if s[i] >= utf8.RuneSelf {
+			return 0
+		}
+	}
+	if len(s) <= width {
+		return len(s)
+	}
+	if i := strings.LastIndexByte(s[:width+1], ' '); i > 0 {
+		if text := strings.TrimRight(s[:i], " "); text != "" {
+			return len(text)
+		}
+	}
+	return width
 }
 
 // opens reports whether r must not end a line.

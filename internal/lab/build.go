@@ -36,6 +36,11 @@ func build(pkg string) (program string, err error) {
 	if err != nil {
 		return "", err
 	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(dir)
+		}
+	}()
 	program = filepath.Join(dir, path.Base(pkg))
 	args, cgo := []string{"build", "-buildvcs=false", "-trimpath", "-o", program}, "CGO_ENABLED=0"
 	if race() {

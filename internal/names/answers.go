@@ -39,7 +39,7 @@ func newAnswers(own []Own) (answers, error) {
 	var status nbns.NodeStatus
 	for _, o := range own {
 		if _, ok := a.names[o.Name]; ok {
-			return answers{}, fmt.Errorf("name %s is there twice: names and aliases must differ", o.Name)
+			return answers{}, fmt.Errorf("name %s is there twice: computer, aliases and workgroup must have different names", o.Name)
 		}
 		flags := nbns.BNode
 		if o.Group {

@@ -25,12 +25,12 @@ type Config struct {
 	Serve func(netip.Addr) bool
 }
 
-// Counters count what a Node received. They may be read at any time.
-type Counters struct {
-	Queries   atomic.Uint64 // questions for names and node status from sources that are served
-	Answered  atomic.Uint64 // those of them that got an answer
-	Refused   atomic.Uint64 // packets from sources that are not served
-	Malformed atomic.Uint64 // packets that could not be read
+// counters count what a Node received.
+type counters struct {
+	queries   atomic.Int64 // questions for names and node status from sources that are served
+	answered  atomic.Int64 // those of them that got an answer
+	refused   atomic.Int64 // packets from sources that are not served
+	malformed atomic.Int64 // packets that could not be read
 }
 
 // A Node answers questions about the names of this host. See RFC 1002 5.1.1.5.
@@ -38,7 +38,7 @@ type Node struct {
 	conn     *net.UDPConn
 	serve    func(netip.Addr) bool
 	answers  answers
-	counters Counters
+	counters counters
 	ready    chan struct{}
 }
 
@@ -70,8 +70,15 @@ func Listen(ctx context.Context, cfg Config) (*Node, error) {
 // Addr returns the address and port on which the node receives.
 func (n *Node) Addr() netip.AddrPort { return n.conn.LocalAddr().(*net.UDPAddr).AddrPort() }
 
-// Counters returns the node's counters.
-func (n *Node) Counters() *Counters { return &n.counters }
+// Counters returns what the node has counted, by name.
+func (n *Node) Counters() map[string]int64 {
+	return map[string]int64{
+		"queries":        n.counters.queries.Load(),
+		"answered":       n.counters.answered.Load(),
+		"refused_source": n.counters.refused.Load(),
+		"malformed":      n.counters.malformed.Load(),
+	}
+}
 
 // Ready is closed when the node answers.
 func (n *Node) Ready() <-chan struct{} { return n.ready }
@@ -111,12 +118,12 @@ func (n *Node) Run(ctx context.Context) error {
 // until the next call.
 func (n *Node) handle(packet []byte, from netip.Addr, now time.Time) []byte {
 	if !n.serve(from) {
-		n.counters.Refused.Add(1)
+		n.counters.refused.Add(1)
 		return nil
 	}
 	query, err := nbns.Parse(packet)
 	if err != nil {
-		n.counters.Malformed.Add(1)
+		n.counters.malformed.Add(1)
 		return nil
 	}
 	q := query.Question
@@ -126,14 +133,14 @@ func (n *Node) handle(packet []byte, from netip.Addr, now time.Time) []byte {
 	var reply []byte
 	switch q.Type {
 	case nbns.TypeNB:
-		n.counters.Queries.Add(1)
+		n.counters.queries.Add(1)
 		reply = n.answers.nameQuery(query, from, now)
 	case nbns.TypeNBSTAT:
-		n.counters.Queries.Add(1)
+		n.counters.queries.Add(1)
 		reply = n.answers.statusQuery(query, from, now)
 	}
 	if reply != nil {
-		n.counters.Answered.Add(1)
+		n.counters.answered.Add(1)
 	}
 	return reply
 }

@@ -255,10 +255,9 @@ func TestNodeCounters(t *testing.T) {
 			t.Errorf("%d bytes of a query were answered with %x", size, reply)
 		}
 	}
-	c := n.Counters()
-	got := [4]uint64{c.Queries.Load(), c.Answered.Load(), c.Refused.Load(), c.Malformed.Load()}
-	if want := [4]uint64{2, 1, 1, uint64(len(good))}; got != want {
-		t.Errorf("queries, answered, refused, malformed = %v, want %v", got, want)
+	want := map[string]int64{"queries": 2, "answered": 1, "refused_source": 1, "malformed": int64(len(good))}
+	if diff := cmp.Diff(want, n.Counters()); diff != "" {
+		t.Error(diff)
 	}
 }
 

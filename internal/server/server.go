@@ -200,7 +200,7 @@ func (s *server) makeDoors() []*door {
 				if err != nil {
 					return nil, err
 				}
-				return nodeTask{node}, nil
+				return node, nil
 			}))
 	}
 	return doors

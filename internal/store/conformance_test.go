@@ -22,16 +22,7 @@ func TestMemory(t *testing.T) {
 
 func TestSQLite(t *testing.T) {
 	testStore(t, func(t *testing.T, cfg Config) Store {
-		s, err := OpenSQLite(filepath.Join(t.TempDir(), "messngr.db"), cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		return s
+		return openSQLite(t, filepath.Join(t.TempDir(), "messngr.db"), cfg)
 	})
 }
 

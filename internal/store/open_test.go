@@ -18,12 +18,9 @@ import (
 func TestReopen(t *testing.T) {
 	// A name that SQLite, URIs and shells would each like to understand.
 	path := filepath.Join(t.TempDir(), "a b#c%41;'d.db")
-	var want []messngr.Entry
+	want := []messngr.Entry{}
 	for range 3 {
-		s, err := OpenSQLite(path, Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := openSQLite(t, path, Config{})
 		for _, m := range addMany(t, s, 5) {
 			if err := s.AddReceipts(t.Context(), messngr.Receipt{Message: m.ID, State: messngr.Displayed}); err != nil {
 				t.Fatal(err)
@@ -79,11 +76,7 @@ func TestFileMode(t *testing.T) {
 		t.Skip("Windows has no file modes; the directory's access list is what counts")
 	}
 	path := filepath.Join(t.TempDir(), "messngr.db")
-	s, err := OpenSQLite(path, Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openSQLite(t, path, Config{})
 	mustAdd(t, s, newMessage())
 	for _, suffix := range []string{"", "-wal", "-shm", "-lock"} {
 		if info, err := os.Stat(path + suffix); err != nil {
@@ -96,11 +89,7 @@ func TestFileMode(t *testing.T) {
 
 func TestOpenTwice(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "messngr.db")
-	s, err := OpenSQLite(path, Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
+	s := openSQLite(t, path, Config{})
 	for range 2 {
 		refused(t, path, "in use by another Messngr", "stop it")
 	}
@@ -108,10 +97,7 @@ func TestOpenTwice(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if s, err = OpenSQLite(path, Config{}); err != nil {
-		t.Fatal(err)
-	}
-	if n := len(all(t, s)); n != 1 {
+	if n := len(all(t, openSQLite(t, path, Config{}))); n != 1 {
 		t.Errorf("%d entries, want 1", n)
 	}
 }
@@ -125,7 +111,6 @@ func refused(t *testing.T, path string, parts ...string) error {
 		s.Close()
 		t.Fatalf("%s was opened", path)
 	}
-	t.Log(err)
 	for _, part := range append(parts, path) {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("error %q lacks %q", err, part)
@@ -139,10 +124,7 @@ func refused(t *testing.T, path string, parts ...string) error {
 
 func TestOpenRefused(t *testing.T) {
 	good := filepath.Join(t.TempDir(), "good.db")
-	s, err := OpenSQLite(good, Config{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openSQLite(t, good, Config{})
 	addMany(t, s, 200)
 	if err := s.Close(); err != nil {
 		t.Fatal(err)

@@ -37,7 +37,7 @@ func openReader(path string) (_ *reader, err error) {
 		return nil, err
 	}
 	r := &reader{conn: conn}
-	return r, prepare(conn, map[**sqlite.Stmt]string{
+	err = prepare(conn, map[**sqlite.Stmt]string{
 		&r.findSeq: "SELECT seq FROM messages WHERE id = ?",
 		&r.newest:  "SELECT coalesce(max(seq), 0) FROM messages",
 		&r.fromEnd: "SELECT seq FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
@@ -47,6 +47,10 @@ func openReader(path string) (_ *reader, err error) {
 			FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
 		&r.receipts: "SELECT state, at, by FROM receipts WHERE message = ? ORDER BY n",
 	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // read calls f with the reader while nobody else has it.

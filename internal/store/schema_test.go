@@ -74,10 +74,7 @@ func TestMigrateFromVersion1(t *testing.T) {
 		}, State: messngr.Received},
 	}
 	for _, round := range []string{"migrated", "opened again"} {
-		s, err := OpenSQLite(path, Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		s := openSQLite(t, path, Config{})
 		if diff := cmp.Diff(want, all(t, s), compareAddr); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", round, diff)
 		}

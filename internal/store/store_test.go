@@ -33,6 +33,21 @@ func skip(t *testing.T, reason string) {
 	t.Skip(reason)
 }
 
+// openSQLite opens a file and closes it at the end of the test, if not before.
+func openSQLite(t *testing.T, path string, cfg Config) *SQLite {
+	t.Helper()
+	s, err := OpenSQLite(path, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
 func newMessage() *messngr.Message {
 	now := time.Now()
 	return &messngr.Message{
@@ -87,8 +102,14 @@ func addMany(t *testing.T, s Store, n int) []*messngr.Message {
 	for i := range messages {
 		messages[i] = newMessage()
 	}
-	// Concurrently, to share syncs; the order is then that of the commits.
-	errs := make(chan error, n)
+	addAll(t, s, messages)
+	return messages
+}
+
+// addAll adds messages at the same time, for them to share commits.
+func addAll(t *testing.T, s Store, messages []*messngr.Message) {
+	t.Helper()
+	errs := make(chan error, len(messages))
 	for _, m := range messages {
 		go func() { errs <- s.Add(t.Context(), m) }()
 	}
@@ -97,5 +118,4 @@ func addMany(t *testing.T, s Store, n int) []*messngr.Message {
 			t.Fatal(err)
 		}
 	}
-	return messages
 }

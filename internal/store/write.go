@@ -40,7 +40,10 @@ func newWriter(conn *sqlite.Conn) (*writer, error) {
 		&w.logLength:  "PRAGMA wal_checkpoint(NOOP)",
 		&w.checkpoint: "PRAGMA wal_checkpoint(PASSIVE)",
 	})
-	return w, err
+	if err != nil {
+		return nil, err
+	}
+	return w, nil
 }
 
 // write makes requests durable in one transaction and returns the messages

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/messngr/messngr/internal/wire/vector"
 	"github.com/messngr/messngr/netbios"
 )
 
@@ -29,8 +30,8 @@ func TestCompose(t *testing.T) {
 		"nmbd-status-response":   StatusResponse(StatusQuery(0x100B, legacy, ""), values["nmbd-status-response"].Answer.Data),
 	}
 	vectors := make(map[string][]byte)
-	for _, v := range readVectors(t) {
-		vectors[v.name] = v.packet
+	for _, v := range vector.Load(t, "") {
+		vectors[v.Name] = v.Bytes
 	}
 	for vector, packet := range tests {
 		got, err := packet.AppendBinary(nil)
@@ -252,8 +253,8 @@ func TestAllocations(t *testing.T) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, v := range readVectors(f) {
-		f.Add(v.packet)
+	for _, v := range vector.Load(f, "") {
+		f.Add(v.Bytes)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := Parse(b)

@@ -1,17 +1,13 @@
 package nbns
 
 import (
-	"bytes"
-	"encoding/hex"
 	"errors"
-	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/messngr/messngr/internal/wire/vector"
 	"github.com/messngr/messngr/netbios"
 )
 
@@ -141,43 +137,13 @@ var values = map[string]Packet{
 }
 
 func TestVectors(t *testing.T) {
-	seen := 0
-	for _, v := range readVectors(t) {
-		t.Run(v.name, func(t *testing.T) {
-			switch v.expect {
-			case "ok":
-				want, ok := values[v.name]
-				if !ok {
-					t.Fatalf("no value for this vector")
-				}
-				seen++
-				got, err := Parse(v.packet)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if diff := cmp.Diff(want, got); diff != "" {
-					t.Errorf("Parse (-want +got):\n%s", diff)
-				}
-				b, err := want.AppendBinary([]byte("foo"))
-				if err != nil || !bytes.Equal(b, append([]byte("foo"), v.packet...)) {
-					t.Errorf("AppendBinary = %x, %v; want foo and %x", b, err, v.packet)
-				}
-				for n := range v.packet {
-					wantFailure(t, v.packet[:n], io.ErrUnexpectedEOF)
-				}
-			case "truncated":
-				wantFailure(t, v.packet, io.ErrUnexpectedEOF)
-			case "invalid":
-				wantFailure(t, v.packet, ErrInvalid)
-			default:
-				t.Errorf("expect: %q, want ok, truncated or invalid", v.expect)
-			}
-		})
-	}
-	if seen != len(values) {
-		t.Errorf("%d vectors for %d values", seen, len(values))
+	got := vector.Check(t, "", Parse, Packet.AppendBinary, isZero, ErrInvalid)
+	if diff := cmp.Diff(values, got); diff != "" {
+		t.Errorf("Parse (-want +got):\n%s", diff)
 	}
 }
+
+func isZero(p Packet) bool { return cmp.Equal(p, Packet{}) }
 
 func wantFailure(t *testing.T, packet []byte, want error) {
 	t.Helper()
@@ -185,8 +151,8 @@ func wantFailure(t *testing.T, packet []byte, want error) {
 	if !errors.Is(err, want) {
 		t.Errorf("Parse(%x): error %v, want %v", packet, err, want)
 	}
-	if diff := cmp.Diff(Packet{}, got); diff != "" {
-		t.Errorf("Parse(%x) failed but returned (-zero +got):\n%s", packet, diff)
+	if !isZero(got) {
+		t.Errorf("Parse(%x) failed but returned %+v", packet, got)
 	}
 }
 
@@ -227,46 +193,4 @@ func status(s NodeStatus) []byte {
 		panic(err)
 	}
 	return b
-}
-
-// A vector is a file of testdata/vectors: header lines, an empty line, and the
-// packet in hexadecimal.
-type vector struct {
-	name, expect string
-	packet       []byte
-}
-
-func readVectors(t testing.TB) []vector {
-	t.Helper()
-	files, err := filepath.Glob("testdata/vectors/*.txt")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no vectors in testdata/vectors: %v", err)
-	}
-	vectors := make([]vector, 0, len(files))
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		header, body, ok := strings.Cut(string(text), "\n\n")
-		if !ok {
-			t.Fatalf("%s: no empty line behind the header", file)
-		}
-		v := vector{name: strings.TrimSuffix(filepath.Base(file), ".txt")}
-		for line := range strings.Lines(header) {
-			if expect, ok := strings.CutPrefix(line, "expect:"); ok {
-				v.expect = strings.TrimSpace(expect)
-			}
-		}
-		var digits strings.Builder
-		for line := range strings.Lines(body) {
-			data, _, _ := strings.Cut(line, "#")
-			digits.WriteString(strings.Join(strings.Fields(data), ""))
-		}
-		if v.packet, err = hex.DecodeString(digits.String()); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		vectors = append(vectors, v)
-	}
-	return vectors
 }
