@@ -1,0 +1,168 @@
+// Command bench measures Messngr against real peers and against the floor of
+// the machine, all in one run, and prints the ratios with their targets.
+//
+// Rates on a busy machine say little, ratios of neighbours in time say more:
+// what is compared runs in turns, a fraction of a second each, and the ratio of
+// a pair is the median over all rounds.
+//
+// The load comes from a process of its own (load.go) and goes over loopback to
+// one of:
+//
+//   - the floor (floor.go): a server that reads session packets, answers each
+//     with fixed bytes and keeps nothing. Nobody can be faster with these round
+//     trips on this machine.
+//   - the durable floor: the same server, but before it accepts a message it
+//     writes it to a file and syncs that, one sync for all messages that wait.
+//     Nobody who keeps a promise can be faster on this disk.
+//   - ours (ours.go): messngr serve as it is shipped, with its default
+//     configuration.
+//   - smbd with a "message command" (lan_linux.go).
+//
+// As root on Linux, each server is on a host of its own, a network namespace.
+// Elsewhere ours listens on another port than 139, and what needs root is left
+// out and said.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+)
+
+// Options say how long the bench measures.
+type options struct {
+	Dir   string // of its data: on a real disk
+	JSON  string // a file for the report
+	Quick bool
+
+	Senders  []int
+	Rounds   int           // of every comparison of rates
+	Slice    time.Duration // of one server in one round
+	SMBD     time.Duration // the same for smbd, which is slow
+	Sends    int           // processes of each kind that send one message
+	Messages int           // before memory is measured
+	GoBench  string        // go test -benchtime
+}
+
+func (o *options) set() {
+	o.Senders = []int{1, 8, 64}
+	o.Rounds, o.Slice, o.SMBD = 7, 500*time.Millisecond, 2*time.Second
+	o.Sends, o.Messages, o.GoBench = 30, 100_000, "100ms"
+	if o.Quick {
+		o.Rounds, o.Slice, o.SMBD = 1, 20*time.Millisecond, 100*time.Millisecond
+		o.Sends, o.Messages, o.GoBench = 2, 1000, "1x"
+	}
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// run is the program: the bench, or one of the processes that it starts.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if len(args) > 0 {
+		switch args[0] {
+		case "load":
+			return loadMain(args[1:], stdout)
+		case "floor":
+			return floorMain(ctx, args[1:], stdout)
+		}
+	}
+	var o options
+	f := flag.NewFlagSet("bench", flag.ContinueOnError)
+	f.SetOutput(stderr)
+	f.StringVar(&o.Dir, "dir", "", "measure with data in a new directory in `DIR`, which must be on a real disk (default /var/tmp)")
+	f.StringVar(&o.JSON, "json", "", "write the report to `FILE` too")
+	f.BoolVar(&o.Quick, "quick", false, "go through everything once, too quickly for numbers that mean anything")
+	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return fmt.Errorf("%q: there are no arguments, only flags", f.Arg(0))
+	}
+	o.set()
+	r, err := measure(ctx, o, stderr)
+	if err != nil {
+		return err
+	}
+	if err := r.write(stdout); err != nil {
+		return err
+	}
+	if o.JSON != "" {
+		return r.writeJSON(o.JSON)
+	}
+	return nil
+}
+
+// A bench is a run of all measurements.
+type bench struct {
+	options
+	dir     string // where everything is
+	program string // messngr
+	self    string
+	said    io.Writer
+	began   time.Time
+	report  *report
+}
+
+// measure measures everything that can be measured here.
+func measure(ctx context.Context, o options, said io.Writer) (r *report, err error) {
+	b := &bench{options: o, said: said, began: time.Now(), report: &report{Quick: o.Quick}}
+	if b.self, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	if b.dir, err = dataDir(o.Dir); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	if err := b.build(ctx); err != nil {
+		return nil, err
+	}
+	b.report.describe(b)
+	if err := b.onLAN(ctx); errors.Is(err, errLeftOut) {
+		b.report.LeftOut = append(b.report.LeftOut, err.Error())
+		err = b.onLoopback(ctx)
+		if err != nil {
+			return nil, err
+		}
+	} else if err != nil {
+		return nil, err
+	}
+	if err := b.goBenchmarks(ctx); err != nil {
+		return nil, err
+	}
+	b.report.Took = time.Since(b.began).Round(time.Second).String()
+	return b.report, nil
+}
+
+// errLeftOut is wrapped by what cannot be measured here.
+var errLeftOut = errors.New("left out")
+
+// onLoopback measures what can be measured without a LAN.
+func (b *bench) onLoopback(ctx context.Context) error {
+	p, err := b.loopback()
+	if err != nil {
+		return err
+	}
+	if err := b.rates(ctx, p); err != nil {
+		return err
+	}
+	return b.memory(ctx, p)
+}
+
+// progress says what is being done, for those who wait.
+func (b *bench) progress(format string, args ...any) {
+	fmt.Fprintf(b.said, "bench: %4.0fs  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
+}

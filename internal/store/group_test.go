@@ -1,0 +1,128 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+
+	"github.com/messngr/messngr"
+)
+
+// A gate is a commit that waits to be let through and remembers what it was
+// given.
+type gate struct {
+	open    chan struct{} // one value lets one batch through; closed: all
+	batches [][]*messngr.Message
+}
+
+func (g *gate) commit(requests []request) {
+	<-g.open
+	var messages []*messngr.Message
+	for _, r := range requests {
+		messages = append(messages, r.message)
+	}
+	g.batches = append(g.batches, messages)
+}
+
+// submitting submits m in a goroutine, waits until everything stands still,
+// and returns the channel of the answer.
+func submitting(ctx context.Context, g *group, m *messngr.Message) <-chan error {
+	answer := make(chan error, 1)
+	go func() { answer <- g.submit(ctx, request{message: m}) }()
+	synctest.Wait()
+	return answer
+}
+
+func TestGroupShares(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := &gate{open: make(chan struct{})}
+		g := newGroup(gate.commit, func() {})
+		var want []*messngr.Message
+		var answers []<-chan error
+		for range 1 + 2*maxBatch + 10 {
+			m := newMessage()
+			want = append(want, m)
+			answers = append(answers, submitting(t.Context(), g, m))
+		}
+		close(gate.open)
+		for _, answer := range answers {
+			if err := <-answer; err != nil {
+				t.Error(err)
+			}
+		}
+		g.close()
+		var sizes []int
+		for _, b := range gate.batches {
+			sizes = append(sizes, len(b))
+		}
+		// The first was alone; the rest came while it was being committed.
+		if !slices.Equal(sizes, []int{1, maxBatch, maxBatch, 10}) {
+			t.Errorf("batches of %v", sizes)
+		}
+		if !slices.Equal(slices.Concat(gate.batches...), want) {
+			t.Error("committed in another order than submitted")
+		}
+	})
+}
+
+func TestGroupCancel(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := &gate{open: make(chan struct{})}
+		g := newGroup(gate.commit, func() {})
+		defer g.close()
+		ctx, cancel := context.WithCancel(t.Context())
+		inCommit, queued, other := newMessage(), newMessage(), newMessage()
+		first := submitting(ctx, g, inCommit)
+		second := submitting(ctx, g, queued)
+		third := submitting(t.Context(), g, other)
+		cancel()
+		for _, answer := range []<-chan error{first, second} {
+			if err := <-answer; !errors.Is(err, context.Canceled) {
+				t.Errorf("cancelled: %v", err)
+			}
+		}
+		close(gate.open)
+		if err := <-third; err != nil {
+			t.Errorf("not cancelled: %v", err)
+		}
+		// What was being committed is; what was waiting is not.
+		if got := slices.Concat(gate.batches...); !slices.Equal(got, []*messngr.Message{inCommit, nil, other}) {
+			t.Errorf("committed %v", got)
+		}
+	})
+}
+
+func TestGroupClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gate := &gate{open: make(chan struct{})}
+		g := newGroup(gate.commit, func() {})
+		first := submitting(t.Context(), g, newMessage())
+		second := submitting(t.Context(), g, newMessage())
+		closed := make(chan struct{})
+		go func() {
+			g.close()
+			close(closed)
+		}()
+		synctest.Wait()
+		if err := <-submitting(t.Context(), g, newMessage()); !errors.Is(err, ErrClosed) {
+			t.Errorf("submitted after close: %v", err)
+		}
+		select {
+		case <-closed:
+			t.Error("close did not wait")
+		default:
+		}
+		close(gate.open)
+		for _, answer := range []<-chan error{first, second} {
+			if err := <-answer; err != nil {
+				t.Errorf("submitted before close: %v", err)
+			}
+		}
+		<-closed
+		if n := len(slices.Concat(gate.batches...)); n != 2 {
+			t.Errorf("committed %d, want 2", n)
+		}
+	})
+}
