@@ -28,16 +28,28 @@ const maxPacket = 1<<16 + 64
 // user typed, which may be longer than a NetBIOS name.
 const maxName = 255
 
+// maxKept is the most room in bytes that a connection keeps from one message
+// for the text of the next.
+const maxKept = 8 << 10
+
+// maxResponse is the size of the largest response in bytes: that to a start.
+const maxResponse = nbss.HeaderSize + smb.HeaderSize + 5
+
+// writeTimeout is the time that a peer has to take a response, half of it at
+// the least. It is short because a connection that has a message to answer
+// keeps its place. The peer's system takes responses for it, unless it has left
+// very many unread.
+const writeTimeout = 4 * time.Second
+
 // What lastMessage holds instead of a time.
 const (
-	busy    = math.MaxInt64 // a message is being delivered: not to be evicted
+	busy    = math.MaxInt64 // a message is being delivered or answered: not to be evicted
 	evicted = -1            // not to deliver any more
 )
 
 // What goes wrong with a message beside what a package says of its bytes.
 var (
-	errEnd      = errors.New("end of connection")         // nothing to say of it
-	errTooSlow  = errors.New("the message took too long") // the connection ends
+	errEnd      = errors.New("end of connection") // nothing to say of it
 	errHeld     = errors.New("too many bytes of unfinished messages over all connections")
 	errNoGroup  = fmt.Errorf("%w: a block or an end without its start", smb.ErrInvalid) // ERRDOS/87, as smbd answers
 	errLongName = fmt.Errorf("%w: a name of more than %d bytes", smb.ErrInvalid, maxName)
@@ -54,8 +66,10 @@ type conn struct {
 	called, calling string // of the session request, as text
 	lastMessage     atomic.Int64
 	ended           atomic.Bool
-	deadline        time.Time // as set on nc
+	readDeadline    time.Time // as set on nc
+	writeDeadline   time.Time // as set on nc
 	group           group
+	holding         atomic.Int64 // bytes of the group's text, as counted in smb.held
 	lastGroup       uint16
 }
 
@@ -70,7 +84,7 @@ type group struct {
 }
 
 func newConn(s *SMB, nc net.Conn, remote netip.AddrPort) *conn {
-	c := &conn{smb: s, nc: nc, remote: remote, in: s.readers.Get().(*nbss.Reader)}
+	c := &conn{smb: s, nc: nc, remote: remote, in: s.readers.Get().(*nbss.Reader), out: make([]byte, 0, maxResponse)}
 	c.in.Reset(nc)
 	c.lastMessage.Store(int64(time.Since(s.start)))
 	return c
@@ -88,7 +102,6 @@ func (c *conn) free() {
 func (c *conn) interrupt() {
 	c.ended.Store(true)
 	c.nc.SetReadDeadline(aLongTimeAgo)
-	c.nc.SetWriteDeadline(time.Now().Add(lastWrite))
 }
 
 // evict closes the connection, unless it has begun to deliver since lastMessage
@@ -109,6 +122,9 @@ func (c *conn) serve(ctx context.Context) {
 		if c.ended.Load() {
 			return
 		}
+		if c.in.Buffered() == 0 {
+			c.in.Reset(c.nc) // gives up the room of a big packet
+		}
 		p, err := c.in.Next()
 		if err != nil {
 			c.note(err)
@@ -121,14 +137,20 @@ func (c *conn) serve(ctx context.Context) {
 	}
 }
 
-// extendDeadline gives the peer IdleTimeout for its next packet and for taking
-// the response to it. To set a deadline is not free, so it is done when a tenth
-// of the time has gone.
+// extendDeadline gives the peer IdleTimeout for its next packet, and no more
+// than is left of MessageTimeout when it has a message to end. To set a
+// deadline is not free, so a later one is set when a tenth of the time has gone.
 func (c *conn) extendDeadline() {
 	idle := c.smb.cfg.IdleTimeout
-	if want := time.Now().Add(idle); want.Sub(c.deadline) > idle/10 {
-		c.deadline = want
-		c.nc.SetDeadline(want)
+	want := time.Now().Add(idle)
+	if c.group.open {
+		if last := c.group.started.Add(c.smb.cfg.MessageTimeout); last.Before(want) {
+			want = last
+		}
+	}
+	if later := want.Sub(c.readDeadline); later > idle/10 || later < 0 {
+		c.readDeadline = want
+		c.nc.SetReadDeadline(want)
 	}
 }
 
@@ -138,7 +160,7 @@ func (c *conn) note(err error) {
 	switch {
 	case errors.Is(err, io.EOF) || errors.Is(err, errEnd) || c.ended.Load():
 		return
-	case errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, errTooSlow):
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		stats.tooSlow.Add(1)
 	case errors.Is(err, nbss.ErrInvalid) || errors.Is(err, netbios.ErrInvalid) || errors.Is(err, smb.ErrInvalid) || errors.Is(err, io.ErrUnexpectedEOF):
 		stats.malformed.Add(1)
@@ -189,9 +211,6 @@ func (c *conn) message(ctx context.Context, b []byte) error {
 	if err != nil {
 		return err
 	}
-	if c.group.open && time.Since(c.group.started) > c.smb.cfg.MessageTimeout {
-		return errTooSlow
-	}
 	switch h.Command {
 	case smb.SendMessage:
 		err = c.singleBlock(ctx, body)
@@ -210,7 +229,11 @@ func (c *conn) message(ctx context.Context, b []byte) error {
 	if errors.Is(err, errEnd) {
 		return err
 	}
-	return c.respond(h, c.errorCode(h.Command, err), nil)
+	err = c.respond(h, c.errorCode(h.Command, err), nil)
+	if c.lastMessage.Load() == busy {
+		c.lastMessage.Store(int64(time.Since(c.smb.start)))
+	}
+	return err
 }
 
 // errorCode counts err and returns the code that tells the sender of it.
@@ -254,6 +277,10 @@ func (c *conn) respond(h smb.Header, e smb.Error, group *uint16) error {
 // write sends b, whose room is kept for the next response.
 func (c *conn) write(b []byte) error {
 	c.out = b
+	if now := time.Now(); c.writeDeadline.Sub(now) < writeTimeout/2 {
+		c.writeDeadline = now.Add(writeTimeout)
+		c.nc.SetWriteDeadline(c.writeDeadline)
+	}
 	_, err := c.nc.Write(b)
 	return err
 }
@@ -290,22 +317,24 @@ func (c *conn) startGroup(body []byte) (id uint16, err error) {
 	return c.group.id, nil
 }
 
-// addText takes a block of a multi-block message.
+// addText takes a block of a multi-block message. The message of a block that
+// is not taken is forgotten, so that it is not delivered with a hole.
 func (c *conn) addText(body []byte) error {
 	m, err := smb.ParseText(body)
 	if err != nil {
+		c.dropGroup()
 		return err
 	}
 	if err := c.checkGroup(m.GroupID); err != nil {
 		return err
 	}
-	// Two bytes, CR LF, may become one; more than twice the limit cannot fit.
-	if len(c.group.text)+len(m.Text) > 2*c.smb.cfg.MaxText {
+	// Two bytes, CR LF, may become one, or none at the end; more than twice the
+	// limit and those cannot fit.
+	if len(c.group.text)+len(m.Text) > 2*c.smb.cfg.MaxText+2 {
 		c.dropGroup()
 		return oem.ErrTooLong
 	}
-	if held := c.smb.held.Add(int64(len(m.Text))); held > int64(c.smb.cfg.MaxHeld) {
-		c.smb.held.Add(-int64(len(m.Text)))
+	if !c.hold(len(m.Text)) {
 		c.dropGroup()
 		return errHeld
 	}
@@ -337,11 +366,29 @@ func (c *conn) checkGroup(id uint16) error {
 	return nil
 }
 
+// hold counts n more bytes of the unfinished message. Past MaxHeld, the
+// largest of all unfinished messages makes room; hold reports false when that
+// is this one.
+func (c *conn) hold(n int) bool {
+	c.holding.Add(int64(n))
+	held := c.smb.held.Add(int64(n))
+	for held > int64(c.smb.cfg.MaxHeld) {
+		victim := c.smb.conns.evictLarger(c)
+		if victim == nil {
+			return false
+		}
+		held = c.smb.held.Add(-victim.holding.Swap(0))
+		c.smb.stats.evicted.Add(1)
+		c.smb.cfg.Log.Debug("connection closed to make room for another's message", "from", victim.remote, "for", c.remote)
+	}
+	return true
+}
+
 // dropGroup forgets the message that has begun, if there is one.
 func (c *conn) dropGroup() {
-	c.smb.held.Add(-int64(len(c.group.text)))
+	c.smb.held.Add(-c.holding.Swap(0))
 	text := c.group.text[:0]
-	if cap(text) > maxPacket {
+	if cap(text) > maxKept {
 		text = nil
 	}
 	c.group = group{text: text}
@@ -357,7 +404,8 @@ func (c *conn) names(from, to []byte) (page *oem.Page, f, t string, err error) {
 	return page, page.DecodeName(from), page.DecodeName(to), nil
 }
 
-// deliver gives a message to the one door.
+// deliver gives a message to the one door. The connection is busy until the
+// sender has its answer.
 func (c *conn) deliver(ctx context.Context, page *oem.Page, from, to string, raw []byte) error {
 	text, err := page.DecodeText(raw, c.smb.cfg.MaxText)
 	if err != nil {
@@ -378,10 +426,9 @@ func (c *conn) deliver(ctx context.Context, page *oem.Page, from, to string, raw
 	if at := c.lastMessage.Load(); at == evicted || !c.lastMessage.CompareAndSwap(at, busy) {
 		return errEnd
 	}
-	err = c.smb.cfg.Deliver(ctx, m)
-	c.lastMessage.Store(int64(time.Since(c.smb.start)))
-	if err == nil {
-		c.smb.stats.messages.Add(1)
+	if err := c.smb.cfg.Deliver(ctx, m); err != nil {
+		return err
 	}
-	return err
+	c.smb.stats.messages.Add(1)
+	return nil
 }

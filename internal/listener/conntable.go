@@ -77,6 +77,30 @@ func (t *connTable) evict(match func(*conn) bool) *conn {
 	}
 }
 
+// evictLarger closes the connection whose unfinished message is the largest of
+// all, and returns it. It returns nil when none is larger than that of c.
+func (t *connTable) evictLarger(c *conn) *conn {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for {
+		var victim *conn
+		var since int64
+		size := c.holding.Load()
+		for o := range t.conns {
+			if at, n := o.lastMessage.Load(), o.holding.Load(); n > size && at != busy {
+				victim, since, size = o, at, n
+			}
+		}
+		if victim == nil {
+			return nil
+		}
+		if victim.evict(since) {
+			t.delete(victim)
+			return victim
+		}
+	}
+}
+
 // remove takes c out of the table; it may have gone already.
 func (t *connTable) remove(c *conn) {
 	t.mu.Lock()
@@ -119,7 +143,3 @@ func sourceOf(a netip.Addr) netip.Prefix {
 
 // aLongTimeAgo is a deadline that ends a blocking read at once.
 var aLongTimeAgo = time.Unix(1, 0)
-
-// lastWrite is the time that a peer has to take its last response when the
-// listener stops.
-const lastWrite = 2 * time.Second

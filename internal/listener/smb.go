@@ -41,6 +41,7 @@ type SMBConfig struct {
 	// MaxText bounds the text of a message, in bytes of UTF-8 after expansion.
 	MaxText int
 	// MaxHeld bounds the bytes of unfinished messages, over all connections.
+	// Past it, the connection with the largest of them makes room.
 	MaxHeld int
 	// IdleTimeout bounds the time for which a peer may be silent,
 	// MessageTimeout the time from the start of a message to its end.
@@ -118,12 +119,10 @@ func (s *SMB) Counters() map[string]int64 {
 // Run serves until ctx is done or the socket fails. Messages that are being
 // delivered then are still delivered and answered.
 func (s *SMB) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() {
-		s.ln.Close()
-		s.conns.interrupt()
-	})
+	stop := context.AfterFunc(ctx, func() { s.ln.Close() })
 	defer stop()
 	defer s.wg.Wait()
+	defer s.conns.interrupt()
 	close(s.ready)
 	for pause := time.Duration(0); ; {
 		nc, err := s.ln.Accept()
