@@ -87,8 +87,10 @@ func (c *Client) Messages(ctx context.Context, q Query, each func(Message) error
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case errors.Is(err, io.EOF):
+			return errors.New("the service has stopped")
 		case err != nil:
-			return fmt.Errorf("the service has stopped: %w", err)
+			return fmt.Errorf("the service broke off its answer; its log may say why (%w)", err)
 		}
 		if err := each(m); err != nil {
 			return err

@@ -20,6 +20,10 @@ import (
 // maxDraft is the most bytes of a request body.
 const maxDraft = 1 << 20
 
+// shutdownGrace is how long the end of the service waits for requests. A
+// client that watches and does not read, as one that is stopped, takes it all.
+const shutdownGrace = 2 * time.Second
+
 // page is the number of messages that are read from the store at once.
 const page = 200
 
@@ -51,7 +55,8 @@ func (s *Server) String() string { return "api " + s.ln.Addr().String() }
 // Ready is closed when requests are taken.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
 
-// Run serves until ctx is done.
+// Run serves until ctx is done. Requests that have begun are answered, except
+// that those that watch end.
 func (s *Server) Run(ctx context.Context) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /v1/status", s.status)
@@ -63,8 +68,10 @@ func (s *Server) Run(ctx context.Context) error {
 		BaseContext:       func(net.Listener) context.Context { return ctx }, // ends those that watch
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
+	down := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		grace, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+		defer close(down)
+		grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
 		defer cancel()
 		if srv.Shutdown(grace) != nil {
 			srv.Close()
@@ -75,6 +82,7 @@ func (s *Server) Run(ctx context.Context) error {
 	if err := srv.Serve(s.ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
+	<-down // Serve returns as soon as Shutdown begins
 	return nil
 }
 
@@ -86,7 +94,12 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	var d Draft
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxDraft))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
+	err := dec.Decode(&d)
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is not a message: it has more than %d bytes", large.Limit))
+		return
+	}
+	if err != nil {
 		fail(w, http.StatusBadRequest, fmt.Errorf("the body is not a message: %w", err))
 		return
 	}
@@ -139,12 +152,17 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 		if err != nil {
 			if first {
 				fail(w, statusOf(err), err)
+				return
 			}
-			return
+			if r.Context().Err() == nil {
+				s.cfg.Log.Error("messages could not be read to their end", "error", err)
+			}
+			panic(http.ErrAbortHandler) // breaks the response off, else it would look complete
 		}
 		if n := len(entries); n > 0 {
-			q.After, q.Last = entries[n-1].ID, 0
+			q.After = entries[n-1].ID
 		}
+		q.Last = 0 // was about those that were there
 		if first && last == 0 {
 			entries = nil
 		}

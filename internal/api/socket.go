@@ -40,7 +40,7 @@ func Listen(data string) (net.Listener, error) {
 func socketPath(data string) (string, error) {
 	path := filepath.Join(data, SocketName)
 	if len(path) > maxSocketPath {
-		return "", fmt.Errorf("the path of the service's socket, %s, has %d bytes, at most %d are possible: choose a shorter data directory with --data", path, len(path), maxSocketPath)
+		return "", fmt.Errorf("the path of the service's socket, %s, has %d bytes, at most %d are possible: choose a shorter data directory with --data or MESSNGR_DATA", path, len(path), maxSocketPath)
 	}
 	return path, nil
 }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -131,10 +132,7 @@ func Load(o Options) (*Config, error) {
 		path, mustExist = systemFile, false
 	}
 	text, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && !mustExist:
-		path = "the built-in configuration"
-	case err != nil:
+	if err != nil && (mustExist || !errors.Is(err, fs.ErrNotExist)) {
 		return nil, fmt.Errorf("cannot read the configuration: %w", err)
 	}
 	return parse(path, string(text), o)
@@ -149,18 +147,26 @@ func parse(path, text string, o Options) (*Config, error) {
 	if err := decode(text, &f); err != nil {
 		return nil, fmt.Errorf("%s:%w", path, err)
 	}
-	for _, over := range []struct{ value, option *string }{
-		{&f.Data, &o.Data}, {&f.Name, &o.Name}, {&f.Workgroup, &o.Workgroup},
+	said := map[string]bool{} // by the options
+	for _, over := range []struct {
+		option string
+		value  *string
+		by     string
+	}{
+		{"data", &f.Data, o.Data}, {"name", &f.Name, o.Name}, {"workgroup", &f.Workgroup, o.Workgroup},
 	} {
-		if *over.option != "" {
-			*over.value = *over.option
+		if over.by != "" {
+			*over.value, said[over.option] = over.by, true
 		}
 	}
-	c, err := f.check()
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	c, option, err := f.check()
+	switch {
+	case err == nil:
+		return c, nil
+	case said[option]:
+		return nil, fmt.Errorf("--%s: %w", option, err)
 	}
-	return c, nil
+	return nil, fmt.Errorf("%s: %s: %w", path, option, err)
 }
 
 // decode reads TOML strictly. Its errors begin with the line.
@@ -173,9 +179,16 @@ func decode(text string, f *file) error {
 		line, _ := e.Position()
 		return fmt.Errorf("%d: there is no option %q; the reference file (messngr config) lists all", line, strings.Join(e.Key(), "."))
 	}
-	if syntax := (*toml.DecodeError)(nil); errors.As(err, &syntax) {
-		line, column := syntax.Position()
-		return fmt.Errorf("%d:%d: %s", line, column, strings.TrimPrefix(syntax.Error(), "toml: "))
+	if bad := (*toml.DecodeError)(nil); errors.As(err, &bad) {
+		line, column := bad.Position()
+		what := strings.Map(blankControl, strings.TrimPrefix(bad.Error(), "toml: "))
+		if strings.HasPrefix(what, "cannot decode TOML") { // the rest of it is about Go
+			what = "not the kind of value that this option takes; the reference file (messngr config) shows it"
+		}
+		if key := strings.Join(bad.Key(), "."); key != "" && !strings.HasPrefix(what, "key ") {
+			what = key + ": " + what
+		}
+		return fmt.Errorf("%d:%d: %s", line, column, what)
 	}
 	if err != nil {
 		return fmt.Errorf(" %w", err)
@@ -183,9 +196,17 @@ func decode(text string, f *file) error {
 	return nil
 }
 
+// blankControl turns what would not stay on a line into blanks.
+func blankControl(r rune) rune {
+	if unicode.IsControl(r) {
+		return ' '
+	}
+	return r
+}
+
 // defaultData returns the data directory of who runs the program.
-func defaultData() (string, error) {
-	if os.Geteuid() == 0 {
+func defaultData(root bool) (string, error) {
+	if root {
 		return "/var/lib/messngr", nil
 	}
 	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
@@ -201,33 +222,29 @@ func defaultData() (string, error) {
 	return filepath.Join(home, ".local", "state", "messngr"), nil
 }
 
-// defaultName returns the computer name that the host's name gives: its first
-// label, as Windows takes it.
-func defaultName() (string, error) {
-	host, err := os.Hostname()
-	if err != nil {
-		return "", fmt.Errorf("the host has no name: give the computer name with --name (%w)", err)
-	}
+// nameOf returns the computer name that a host's name gives: its first label,
+// cut to 15 characters, as Windows takes it.
+func nameOf(host string) string {
 	host, _, _ = strings.Cut(host, ".")
 	if runes := []rune(host); len(runes) > 15 {
 		host = string(runes[:15])
 	}
-	return host, nil
+	return host
 }
 
-// checkAddress checks an address to listen on, such as ":139" or
-// "10.77.0.2:139".
-func checkAddress(addr string) error {
+// checkAddress checks an address to listen on. usual is the port that stands in
+// its error as an example.
+func checkAddress(addr string, usual int) error {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
-		return fmt.Errorf("%q is not an address with a port, such as \":139\" or \"10.77.0.2:139\"", addr)
+		return fmt.Errorf("%q is not an address with a port, such as \":%d\" or \"10.77.0.2:%d\"", addr, usual, usual)
 	}
 	if host != "" {
 		if _, err := netip.ParseAddr(host); err != nil {
 			return fmt.Errorf("%q: %q is not an IP address", addr, host)
 		}
 	}
-	if n, err := net.LookupPort("tcp", port); err != nil || n > 65535 {
+	if n, err := net.LookupPort("tcp", port); err != nil || n < 1 || n > 65535 {
 		return fmt.Errorf("%q: %q is not a port", addr, port)
 	}
 	return nil

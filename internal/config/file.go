@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -33,8 +34,8 @@ type file struct {
 		MaxConnections int      `toml:"max_connections"`
 		MaxPerSource   int      `toml:"max_connections_per_source"`
 		MaxUnfinished  int      `toml:"max_unfinished"`
-		IdleTimeout    duration `toml:"idle_timeout"`
-		MessageTimeout duration `toml:"message_timeout"`
+		IdleTimeout    string   `toml:"idle_timeout"`
+		MessageTimeout string   `toml:"message_timeout"`
 	} `toml:"smb"`
 
 	Names struct {
@@ -49,10 +50,10 @@ type file struct {
 	} `toml:"display"`
 
 	Send struct {
-		Port     int      `toml:"port"`
-		Timeout  duration `toml:"timeout"`
-		CodePage int      `toml:"code_page"`
-		MaxText  int      `toml:"max_text"`
+		Port     int    `toml:"port"`
+		Timeout  string `toml:"timeout"`
+		CodePage int    `toml:"code_page"`
+		MaxText  int    `toml:"max_text"`
 	} `toml:"send"`
 
 	Log struct {
@@ -65,49 +66,35 @@ type file struct {
 	} `toml:"station"`
 }
 
-// A duration is written as in "90s" or "1m30s".
-type duration time.Duration
-
-func (d *duration) UnmarshalText(b []byte) error {
-	v, err := time.ParseDuration(string(b))
-	if err != nil || v <= 0 {
-		return fmt.Errorf("%q is not a time such as \"90s\"", b)
-	}
-	*d = duration(v)
-	return nil
-}
-
-// check turns the file into a Config. It returns the first thing that is wrong,
-// with the option's name.
-func (f *file) check() (*Config, error) {
-	c := &Config{
-		SMB: SMB{
-			Listen:         f.SMB.Listen,
-			IdleTimeout:    time.Duration(f.SMB.IdleTimeout),
-			MessageTimeout: time.Duration(f.SMB.MessageTimeout),
-		},
+// check turns the file into a Config. It returns the first thing that is wrong
+// and the option's name.
+func (f *file) check() (c *Config, option string, err error) {
+	c = &Config{
+		SMB:     SMB{Listen: f.SMB.Listen},
 		Names:   Names{Listen: f.Names.Listen},
 		Display: display.Config{Header: f.Display.Header, Date: f.Display.Date, Bell: f.Display.Bell},
-		Send:    Send{Timeout: time.Duration(f.Send.Timeout)},
 	}
 	for _, step := range []struct {
 		option string
 		check  func() error
 	}{
-		{"smb.listen", func() error { return each(f.SMB.Listen, checkAddress) }},
+		{"smb.listen", func() error { return each(f.SMB.Listen, func(a string) error { return checkAddress(a, 139) }) }},
 		{"smb.code_page", lookup(&c.SMB.CodePage, f.SMB.CodePage)},
 		{"smb.max_text", between(&c.SMB.MaxText, f.SMB.MaxText, 1, 1<<20)},
 		{"smb.max_connections", between(&c.SMB.MaxConnections, f.SMB.MaxConnections, 1, 1<<16)},
 		{"smb.max_connections_per_source", between(&c.SMB.MaxPerSource, f.SMB.MaxPerSource, 1, 1<<16)},
 		{"smb.max_unfinished", between(&c.SMB.MaxUnfinished, f.SMB.MaxUnfinished, 1<<16, 1<<30)},
+		{"smb.idle_timeout", timeSpan(&c.SMB.IdleTimeout, f.SMB.IdleTimeout)},
+		{"smb.message_timeout", timeSpan(&c.SMB.MessageTimeout, f.SMB.MessageTimeout)},
 		{"names.listen", func() error {
 			if f.Names.Listen == "" {
 				return nil
 			}
-			return checkAddress(f.Names.Listen)
+			return checkAddress(f.Names.Listen, 137)
 		}},
 		{"send.code_page", lookup(&c.Send.CodePage, f.Send.CodePage)},
 		{"send.max_text", between(&c.Send.MaxText, f.Send.MaxText, 1, 1<<16)},
+		{"send.timeout", timeSpan(&c.Send.Timeout, f.Send.Timeout)},
 		{"send.port", func() error {
 			var port int
 			err := between(&port, f.Send.Port, 1, 65535)()
@@ -122,7 +109,10 @@ func (f *file) check() (*Config, error) {
 		}},
 		{"display", func() error {
 			_, err := display.NewTerminal(io.Discard, c.Display)
-			return err
+			if err != nil { // it quotes the template as it is
+				return errors.New(strings.Map(blankControl, err.Error()))
+			}
+			return nil
 		}},
 		{"data", func() error { return c.setData(f) }},
 		{"name", func() error { return c.setName(f.Name) }},
@@ -144,16 +134,16 @@ func (f *file) check() (*Config, error) {
 		{"station", func() error { return c.setStations(f) }},
 	} {
 		if err := step.check(); err != nil {
-			return nil, fmt.Errorf("%s: %w", step.option, err)
+			return nil, step.option, err
 		}
 	}
-	return c, nil
+	return c, "", nil
 }
 
 func (c *Config) setData(f *file) (err error) {
 	data := f.Data
 	if data == "" {
-		if data, err = defaultData(); err != nil {
+		if data, err = defaultData(os.Geteuid() == 0); err != nil {
 			return err
 		}
 	}
@@ -168,13 +158,18 @@ func (c *Config) setData(f *file) (err error) {
 }
 
 func (c *Config) setName(name string) (err error) {
-	if name == "" {
-		if name, err = defaultName(); err != nil {
-			return err
-		}
+	if name != "" {
+		c.Name, err = netbiosName(c.SMB.CodePage, name)
+		return err
 	}
-	c.Name, err = netbiosName(c.SMB.CodePage, name)
-	return err
+	host, err := os.Hostname()
+	if err == nil {
+		c.Name, err = netbiosName(c.SMB.CodePage, nameOf(host))
+	}
+	if err != nil {
+		return fmt.Errorf("none can be made of the host's name, %q: %w; give one here or with --name", host, err)
+	}
+	return nil
 }
 
 func (c *Config) setStations(f *file) error {
@@ -187,16 +182,32 @@ func (c *Config) setStations(f *file) error {
 			return fmt.Errorf("table %d: match names nobody", i+1)
 		}
 		for _, m := range raw.Match {
-			if p, err := network(m); err == nil {
-				s.networks = append(s.networks, p)
-			} else if name, err := netbiosName(s.page, m); err == nil {
-				s.names = append(s.names, name)
-			} else {
+			if err := s.add(m); err != nil {
 				return fmt.Errorf("table %d: match: %w", i+1, err)
 			}
 		}
 		c.stations = append(c.stations, s)
 	}
+	return nil
+}
+
+// add makes the station match an address, a network or a name as well.
+func (s *station) add(match string) error {
+	// A name could be nothing but digits and dots, but who writes such a one
+	// has mistyped an address.
+	if strings.ContainsAny(match, "/:") || strings.Trim(match, ".0123456789") == "" {
+		p, err := network(match)
+		if err != nil {
+			return err
+		}
+		s.networks = append(s.networks, p)
+		return nil
+	}
+	name, err := netbiosName(s.page, match)
+	if err != nil {
+		return err
+	}
+	s.names = append(s.names, name)
 	return nil
 }
 
@@ -209,6 +220,9 @@ func networks(words []string) (guard.Config, error) {
 			continue
 		}
 		p, err := network(word)
+		if errors.Is(err, errNoNetwork) {
+			err = fmt.Errorf("%q is neither \"on-link\" nor %w", word, errNoNetwork)
+		}
 		if err != nil {
 			return guard.Config{}, err
 		}
@@ -217,20 +231,27 @@ func networks(words []string) (guard.Config, error) {
 	return g, nil
 }
 
+// errNoNetwork is what network's error wraps about what is none.
+var errNoNetwork = errors.New("an address nor a network such as 10.8.0.0/16")
+
 // network reads a network or a single address.
 func network(s string) (netip.Prefix, error) {
 	if a, err := netip.ParseAddr(s); err == nil {
+		a = a.Unmap()
 		return netip.PrefixFrom(a, a.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%q is neither \"on-link\" nor a network such as 10.8.0.0/16 nor an address", s)
+		return netip.Prefix{}, fmt.Errorf("%q is neither %w", s, errNoNetwork)
 	}
 	if p != p.Masked() {
 		return netip.Prefix{}, fmt.Errorf("%q has bits behind the mask: it means %v or %v", s, p.Masked(), p.Addr())
 	}
 	return p, nil
 }
+
+// forbidden are the characters that Windows allows in no computer name.
+const forbidden = `\/:*?"<>|`
 
 // netbiosName checks a name that a station can have and returns it in upper
 // case.
@@ -239,11 +260,11 @@ func netbiosName(page *oem.Page, s string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	switch {
-	case len(b) == 0:
+	if len(b) == 0 {
 		return "", errors.New("the name is empty")
-	case b[0] == '*':
-		return "", fmt.Errorf("%q: a name does not start with *", s)
+	}
+	if strings.ContainsAny(s, forbidden) {
+		return "", fmt.Errorf("%q: a name has none of %s", s, strings.Join(strings.Split(forbidden, ""), " "))
 	}
 	if _, err := netbios.NewName(string(b), netbios.Messenger); err != nil {
 		return "", err
@@ -266,6 +287,16 @@ func between(v *int, n, least, most int) func() error {
 			return fmt.Errorf("%d is not between %d and %d", n, least, most)
 		}
 		*v = n
+		return nil
+	}
+}
+
+// timeSpan returns a check that sets *v when s is a time such as "90s".
+func timeSpan(v *time.Duration, s string) func() error {
+	return func() (err error) {
+		if *v, err = time.ParseDuration(s); err != nil || *v < time.Millisecond {
+			return fmt.Errorf("%q is not a time such as \"90s\"", s)
+		}
 		return nil
 	}
 }
