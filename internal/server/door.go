@@ -101,13 +101,6 @@ func (d *door) status(l *links) api.Listener {
 	return st
 }
 
-// isOpen reports whether the door is open.
-func (d *door) isOpen() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.task != nil
-}
-
 // reachedOn returns the addresses on which peers reach a socket that is bound
 // to address.
 func reachedOn(address string, l *links) []string {

@@ -60,6 +60,9 @@ func (s *server) showAll(ctx context.Context, terminal *display.Terminal, news *
 			}
 		}
 		clear(messages) // they may be large, and the next may be long in coming
+		if len(receipts) == 0 {
+			continue
+		}
 		if err := s.store.AddReceipts(ctx, receipts...); err != nil && ctx.Err() == nil {
 			s.log.Error("it was not stored that messages were displayed", "error", err)
 		}
