@@ -59,7 +59,6 @@ var lans atomic.Int64
 func NewLAN(t testing.TB) *LAN {
 	t.Helper()
 	Need(t)
-	sweep()
 	l := &LAN{name: fmt.Sprintf("%s%d-%d", prefix, os.Getpid(), lans.Add(1))}
 	l.addNamespace(t, l.bridge())
 	ip(t, "-n", l.bridge(), "link", "add", "br0", "type", "bridge", "forward_delay", "0", "mcast_snooping", "0")

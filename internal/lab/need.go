@@ -3,10 +3,12 @@
 package lab
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
-	"syscall"
 	"testing"
 )
 
@@ -17,11 +19,25 @@ const allEnv = "MESSNGR_TEST_ALL"
 // Need skips the test where network namespaces cannot be made.
 func Need(t testing.TB) {
 	t.Helper()
-	if !canUnshare() {
+	if os.Geteuid() != 0 {
 		skip(t, "needs root: network namespaces")
 	}
 	NeedProgram(t, "ip", "iproute2")
+	if err := tryNamespace(); err != nil {
+		skip(t, "needs network namespaces: "+err.Error())
+	}
 }
+
+// tryNamespace returns why a namespace cannot be made: root in a container may
+// not be allowed to.
+var tryNamespace = sync.OnceValue(func() error {
+	sweep()
+	ns := fmt.Sprintf("%s%d-try", prefix, os.Getpid())
+	if out, err := exec.Command("ip", "netns", "add", ns).CombinedOutput(); err != nil {
+		return errors.New(strings.TrimSpace(string(out)))
+	}
+	return removeNamespace(ns)
+})
 
 // NeedProgram skips the test where a program is not in PATH; pkg is the Debian
 // package that has it.
@@ -39,11 +55,3 @@ func skip(t testing.TB, reason string) {
 	}
 	t.Skip(reason)
 }
-
-// canUnshare reports whether this process may make namespaces. Root may, but
-// not root in a container without the capability.
-var canUnshare = sync.OnceValue(func() bool {
-	cmd := exec.Command("true")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS}
-	return cmd.Run() == nil
-})

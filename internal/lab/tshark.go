@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Separators of tshark's answers, which no value contains.
@@ -42,6 +43,21 @@ func (c *Capture) Fields(t testing.TB, filter string, fields ...string) [][]stri
 func (c *Capture) Text(t testing.TB, filter string) string {
 	t.Helper()
 	return c.tshark(t, filter, "-V")
+}
+
+// Wait waits until at least n packets match a display filter. A datagram that
+// nobody has answered may not have left the host yet, for want of an address.
+func (c *Capture) Wait(t testing.TB, filter string, n int) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		got := len(c.Fields(t, filter, "frame.number"))
+		if got >= n {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: %d packets match %s after 30 s, want %d", c.host.Name, got, filter, n)
+		}
+	}
 }
 
 // CheckClean fails the test if tshark has anything against a packet that

@@ -42,6 +42,7 @@ func TestCheckClean(t *testing.T) {
 		{"query cut in the name", "udp", ":137", query[:20], "Malformed Packet"},
 		{"query cut in the header", "udp", ":137", query[:7], "Malformed Packet"},
 		{"text", "tcp", ":139", frame(text, len(text)), ""},
+		{"two texts in a segment", "tcp", ":139", frame(text, len(text)) + frame(text, len(text)), ""},
 		{"text shorter than its frame", "tcp", ":139", frame(text, len(text)+1), "shorter than its length"},
 		{"text longer than its frame", "tcp", ":139", frame(text+"????", len(text)), "shorter than its length"},
 		{"text without a frame", "tcp", ":139", text, "does not begin where"},
@@ -53,6 +54,7 @@ func TestCheckClean(t *testing.T) {
 			if _, err := conn.Write([]byte(tt.packet)); err != nil {
 				t.Fatal(err)
 			}
+			capture.Wait(t, "ip.src == 10.77.0.3 && (nbns || tcp.len > 0)", 1)
 			v := try(t, func(t testing.TB) { capture.CheckClean(t, "ip.src == 10.77.0.3") })
 			if tt.want == "" && len(v.errors) > 0 || tt.want != "" && !strings.Contains(strings.Join(v.errors, "\n"), tt.want) {
 				t.Errorf("complaints %q, want %q", v.errors, tt.want)

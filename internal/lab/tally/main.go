@@ -53,7 +53,9 @@ func tally(in io.Reader, out, results io.Writer) error {
 		case e.Action == "build-output":
 			fmt.Fprint(out, e.Output)
 		case e.Action == "output":
-			said[name] += e.Output
+			if !strings.HasPrefix(e.Output, "=== ") { // RUN, PAUSE, CONT, NAME
+				said[name] += e.Output
+			}
 		case e.Test == "" && e.Action == "fail":
 			fmt.Fprint(out, said[name])
 			if !failed[e.Package] { // it did not build, or failed outside its tests

@@ -25,6 +25,7 @@ func TestTally(t *testing.T) {
 {"Action":"output","Package":"p/a","Output":"PASS\n"}
 {"Action":"output","Package":"p/a","Output":"ok  \tp/a\t0.1s\n"}
 {"Action":"pass","Package":"p/a","Elapsed":0.1}
+{"Action":"output","Package":"p/b","Test":"TestBad/sub","Output":"=== RUN   TestBad/sub\n"}
 {"Action":"output","Package":"p/b","Test":"TestBad/sub","Output":"    b_test.go:5: why\n"}
 {"Action":"fail","Package":"p/b","Test":"TestBad/sub","Elapsed":0}
 {"Action":"output","Package":"p/b","Test":"TestBad","Output":"--- FAIL: TestBad (0.00s)\n"}
