@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -21,9 +20,9 @@ type floor struct {
 	log *floorLog // nil: keep nothing
 }
 
-// floorMain is the floor's process: it writes its address and serves until ctx
-// is done.
-func floorMain(ctx context.Context, args []string, stdout io.Writer) error {
+// floorMain is the floor's process: it writes its address and serves until its
+// standard input ends, which it does at the latest when the bench does.
+func floorMain(args []string, stdin io.Reader, stdout io.Writer) error {
 	f := flag.NewFlagSet("bench floor", flag.ContinueOnError)
 	path := f.String("log", "", "")
 	if err := f.Parse(args); err != nil {
@@ -40,13 +39,16 @@ func floorMain(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	defer context.AfterFunc(ctx, func() { ln.Close() })()
+	go func() {
+		io.Copy(io.Discard, stdin)
+		ln.Close()
+	}()
 	if _, err := fmt.Fprintln(stdout, ln.Addr()); err != nil {
 		return err
 	}
 	for {
 		nc, err := ln.Accept()
-		if ctx.Err() != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
 		if err != nil {
@@ -84,6 +86,9 @@ func (f floor) serve(nc net.Conn) {
 		}
 		for n += size; n >= nbss.HeaderSize; {
 			whole := nbss.HeaderSize + int(in[2])<<8 + int(in[3])
+			if whole > len(in) {
+				return // not one of ours
+			}
 			if n < whole {
 				break
 			}

@@ -26,17 +26,23 @@ type load struct {
 	Multi   bool   // start, text, end instead of one single block
 	Keep    bool   // keep the connection for all messages of a sender
 	Senders int    // at the same time; each waits for its answer
-
-	Warm time.Duration // sent before counting starts
-	For  time.Duration // then counted
-	N    int           // or, if For is 0, the number of messages
+	slice
 }
+
+// A slice is how long a load lasts: a time or a number of messages.
+type slice struct {
+	For time.Duration
+	N   int // if For is 0
+}
+
+// warm is the time that a load of a slice of time runs before it counts.
+const warm = 20 * time.Millisecond
 
 func (l load) args() []string {
 	return []string{"load", "-addr", l.Addr, "-called", l.Called,
 		fmt.Sprintf("-multi=%v", l.Multi), fmt.Sprintf("-keep=%v", l.Keep),
 		"-senders", fmt.Sprint(l.Senders),
-		"-warm", l.Warm.String(), "-for", l.For.String(), "-n", fmt.Sprint(l.N)}
+		"-for", l.For.String(), "-n", fmt.Sprint(l.N)}
 }
 
 // A loaded is what came of a load: every message was accepted.
@@ -54,7 +60,6 @@ func loadMain(args []string, stdout io.Writer) error {
 	f.BoolVar(&l.Multi, "multi", false, "")
 	f.BoolVar(&l.Keep, "keep", false, "")
 	f.IntVar(&l.Senders, "senders", 1, "")
-	f.DurationVar(&l.Warm, "warm", 0, "")
 	f.DurationVar(&l.For, "for", 0, "")
 	f.IntVar(&l.N, "n", 0, "")
 	if err := f.Parse(args); err != nil {
@@ -70,35 +75,36 @@ func loadMain(args []string, stdout io.Writer) error {
 // run sends until the load's end. The first message that is not accepted ends
 // it with an error.
 func (l load) run() (loaded, error) {
+	senders := make([]*sender, l.Senders)
+	for i := range senders {
+		var err error
+		if senders[i], err = newSender(l, i); err != nil {
+			return loaded{}, err
+		}
+	}
 	var (
 		taken, accepted, counted atomic.Int64
 		failed                   atomic.Bool
 		wait                     sync.WaitGroup
 		errs                     = make([]error, l.Senders)
-		begin                    = time.Now()
-		from, end                = begin.Add(l.Warm), begin.Add(l.Warm + l.For)
+		from                     = time.Now()
 	)
-	more := func() bool {
-		if l.For > 0 {
-			return time.Now().Before(end)
-		}
-		return taken.Add(1) <= int64(l.N)
+	more := func() bool { return taken.Add(1) <= int64(l.N) }
+	if l.For > 0 {
+		from = from.Add(warm)
+		end := from.Add(l.For)
+		more = func() bool { return time.Now().Before(end) }
 	}
-	for i := range l.Senders {
-		s, err := newSender(l)
-		if err != nil {
-			return loaded{}, err
-		}
+	for i, s := range senders {
 		wait.Go(func() {
 			defer s.hangUp()
 			for !failed.Load() && more() {
-				if err := s.send(); err != nil {
-					errs[i] = err
+				if errs[i] = s.send(); errs[i] != nil {
 					failed.Store(true)
 					return
 				}
 				accepted.Add(1)
-				if now := time.Now(); now.After(from) && (l.For == 0 || now.Before(end)) {
+				if time.Now().After(from) {
 					counted.Add(1)
 				}
 			}
@@ -108,11 +114,10 @@ func (l load) run() (loaded, error) {
 	if err := errors.Join(errs...); err != nil {
 		return loaded{}, err
 	}
-	took := l.For
-	if took == 0 {
-		took = time.Since(begin)
+	if counted.Load() == 0 {
+		return loaded{}, errors.New("it ended before a message was counted")
 	}
-	return loaded{Rate: float64(counted.Load()) / took.Seconds(), Accepted: int(accepted.Load())}, nil
+	return loaded{Rate: float64(counted.Load()) / time.Since(from).Seconds(), Accepted: int(accepted.Load())}, nil
 }
 
 // text is the text of every message: 100 bytes, one block.
@@ -138,7 +143,11 @@ type block struct {
 // groupAt is where a packet of a multi-block message has its MessageGroupId.
 const groupAt = nbss.HeaderSize + smb.HeaderSize + 1
 
-func newSender(l load) (*sender, error) {
+// newSender returns the sender number i. Each is a host of its own where the
+// system lets it, with an address and all the ports that belong to it: to find
+// a free port among those that were in use a moment ago takes longer than all
+// the rest.
+func newSender(l load, i int) (*sender, error) {
 	called, err := netbios.NewName(l.Called, netbios.Messenger)
 	if err != nil {
 		return nil, err
@@ -147,7 +156,7 @@ func newSender(l load) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &sender{load: l, in: nbss.NewReader(nil, 4096), dialer: net.Dialer{KeepAlive: -1}}
+	s := &sender{load: l, in: nbss.NewReader(nil, 4096), dialer: dialerFrom(i)}
 	if s.request, err = (nbss.Request{Called: called, Calling: calling}).AppendBinary(nil); err != nil {
 		return nil, err
 	}

@@ -41,20 +41,20 @@ type options struct {
 	Quick bool
 
 	Senders  []int
-	Rounds   int           // of every comparison of rates
-	Slice    time.Duration // of one server in one round
-	SMBD     time.Duration // the same for smbd, which is slow
-	Sends    int           // processes of each kind that send one message
-	Messages int           // before memory is measured
-	GoBench  string        // go test -benchtime
+	Rounds   int    // of every comparison of rates
+	Slice    slice  // of one server in one round
+	SMBD     slice  // the same for smbd, which is slow
+	Sends    int    // processes of each kind that send one message
+	Messages int    // before memory is measured
+	GoBench  string // go test -benchtime
 }
 
 func (o *options) set() {
 	o.Senders = []int{1, 8, 64}
-	o.Rounds, o.Slice, o.SMBD = 7, 500*time.Millisecond, 2*time.Second
+	o.Rounds, o.Slice, o.SMBD = 7, slice{For: 500 * time.Millisecond}, slice{For: 2 * time.Second}
 	o.Sends, o.Messages, o.GoBench = 30, 100_000, "100ms"
 	if o.Quick {
-		o.Rounds, o.Slice, o.SMBD = 1, 20*time.Millisecond, 100*time.Millisecond
+		o.Rounds, o.Slice, o.SMBD = 1, slice{N: 128}, slice{N: 16}
 		o.Sends, o.Messages, o.GoBench = 2, 1000, "1x"
 	}
 }
@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		case "load":
 			return loadMain(args[1:], stdout)
 		case "floor":
-			return floorMain(ctx, args[1:], stdout)
+			return floorMain(args[1:], os.Stdin, stdout)
 		}
 	}
 	var o options
@@ -130,7 +130,9 @@ func measure(ctx context.Context, o options, said io.Writer) (r *report, err err
 	if err := b.build(ctx); err != nil {
 		return nil, err
 	}
-	b.report.describe(b)
+	if err := b.report.describe(b); err != nil {
+		return nil, err
+	}
 	if err := b.onLAN(ctx); errors.Is(err, errLeftOut) {
 		b.report.LeftOut = append(b.report.LeftOut, err.Error())
 		err = b.onLoopback(ctx)

@@ -98,14 +98,17 @@ It sends such messages too, and says whether the recipient took them.`,
 		Version:       p.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		DisableAutoGenTag: true, // of the manual pages
+		Args:              cobra.NoArgs,
+		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
 	root.SetVersionTemplate("messngr {{.Version}}\n")
-	root.CompletionOptions.HiddenDefaultCmd = false
+	root.SetFlagErrorFunc(flagError)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.AddCommand(
 		p.serveCommand(),
 		p.inboxCommand(),
@@ -114,6 +117,7 @@ It sends such messages too, and says whether the recipient took them.`,
 		p.configCommand(),
 		p.manCommand(),
 	)
+	mendCobra(root)
 	return root
 }
 
@@ -127,13 +131,13 @@ const dataEnv = "MESSNGR_DATA"
 
 // fileFlag adds --config.
 func (s *settings) fileFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.File, "config", "", "configuration `FILE` (default /etc/messngr/messngr.toml, if it is there)")
+	cmd.Flags().StringVar(&s.File, "config", "", "configuration `FILE` (default /etc/messngr/messngr.toml)")
 	_ = cmd.MarkFlagFilename("config", "toml")
 }
 
 // dataFlag adds --data, of every command that talks to the service.
 func (s *settings) dataFlag(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&s.Data, "data", "", "data `DIRectory` of the service (default $MESSNGR_DATA, else as configured)")
+	cmd.Flags().StringVar(&s.Data, "data", "", "the service's data `DIR` (default $MESSNGR_DATA, else as configured)")
 	_ = cmd.MarkFlagDirname("data")
 }
 
@@ -150,7 +154,7 @@ func (p Process) configCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "config",
 		Short: "Print the reference configuration file: every option, with its default",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := fmt.Fprint(p.Stdout, config.Reference)
 			return err

@@ -35,9 +35,11 @@ state.`,
 		Example: `  messngr inbox --last 10
   messngr inbox --watch --last 0
   messngr inbox --json | jq -r 'select(.from == "UPS") | .text'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("last") && q.Last < 0 {
+			if !cmd.Flags().Changed("last") {
+				q.Last = -1
+			} else if q.Last < 0 {
 				return usagef("--last %d: it takes a number of messages", q.Last)
 			}
 			if after != "" {
@@ -61,7 +63,7 @@ state.`,
 	s.dataFlag(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "one JSON object a line")
 	cmd.Flags().BoolVar(&q.Watch, "watch", false, "go on with each new message, until Ctrl-C")
-	cmd.Flags().IntVar(&q.Last, "last", -1, "only the last `N` messages (default all)")
+	cmd.Flags().IntVar(&q.Last, "last", 0, "only the last `N` messages (default all)")
 	cmd.Flags().StringVar(&after, "after", "", "only those after the message with this `ID`")
 	return cmd
 }

@@ -96,7 +96,7 @@ func (p Process) helpmsgCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "helpmsg NUMBER",
 		Short: "Show the text of a message number",
-		Args:  cobra.ExactArgs(1),
+		Args:  oneArg("the NUMBER"),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 			var numbers []string
 			for _, n := range messngr.NERRs() {

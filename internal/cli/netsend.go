@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -39,17 +40,23 @@ type netSend struct {
 func (p Process) netSendCommand() *cobra.Command {
 	var o netSend
 	cmd := &cobra.Command{
-		Use:   "send NAME|ADDRESS [TEXT...]",
+		Use:   "send [flags] NAME|ADDRESS [TEXT...]",
 		Short: "Send a message to a computer, a user or an address",
 		Long: `Send a message to the one who has a NetBIOS name, or to an address. Without
-TEXT it is read from the standard input.
+TEXT it is read from the standard input. Flags come before the recipient: what
+comes after is text.
 
 A name is looked up in LMHOSTS, by broadcast on every interface, then in the
 DNS. The exit status is 0 only when the recipient accepted the message. That it
 was accepted does not say that anybody has read it.`,
 		Example: `  messngr net send HOST2 "Server restarts in five minutes."
   df -h | messngr net send 10.77.0.2`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 || strings.TrimSpace(args[0]) == "" {
+				return errors.New("the NAME or ADDRESS of the recipient is missing")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return p.netSend(cmd.Context(), o, args[0], args[1:])
 		},
@@ -59,11 +66,12 @@ was accepted does not say that anybody has read it.`,
 	o.fileFlag(cmd)
 	f.StringVar(&o.from, "from", "", "sender's `NAME` (default the computer name)")
 	f.StringVar(&o.Name, "name", "", "computer `NAME` that calls (default as configured, else the host's)")
-	f.Uint16Var(&o.port, "port", 0, "TCP `PORT` to call (default 139)")
-	f.IntVar(&o.codePage, "code-page", 0, "code `PAGE` in which the recipient reads (default 850)")
+	f.Uint16Var(&o.port, "port", 0, "TCP `PORT` to call (default as configured, else 139)")
+	f.IntVar(&o.codePage, "code-page", 0, "code `PAGE` in which the recipient reads (default as configured, else 850)")
 	f.StringVar(&o.lmhosts, "lmhosts", "", "LMHOSTS `FILE` to look in first")
+	_ = cmd.MarkFlagFilename("lmhosts")
 	f.BoolVar(&o.singleBlock, "single-block", false, "send one SMB_COM_SEND_MESSAGE of at most 128 bytes")
-	f.DurationVar(&o.timeout, "timeout", 0, "how long one step may `TAKE` (default 10s)")
+	f.DurationVar(&o.timeout, "timeout", 0, "the longest `TIME` that one step may take (default as configured, else 10s)")
 	f.BoolVar(&o.json, "json", false, "report as a JSON object")
 	_ = cmd.RegisterFlagCompletionFunc("code-page", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 		var pages []string

@@ -23,7 +23,7 @@ It listens on TCP port 139 for messages and on UDP port 137 for those who look
 for this computer by name; both take a privilege, and what cannot be opened is
 said, with the remedy, and tried again. Only addresses of this host's own
 private networks are served, until the configuration names others.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load()
 			if err != nil {

@@ -96,8 +96,8 @@ func TestLogIsUsedAgain(t *testing.T) {
 		}()
 	}
 	const frame = 4096 + 24
-	log, written := int64(0), 0
-	for written < 8*walPages { // pages, about one a message
+	log, written := int64(0), 0 // the log's size, in bytes
+	for written < 8*walPages {  // pages, about one a message
 		for range 8 {
 			m := make([]*messngr.Message, 64)
 			for i := range m {
@@ -110,7 +110,10 @@ func TestLogIsUsedAgain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		log = max(log, info.Size())
+		if info.Size() < log {
+			t.Errorf("the log was cut from %d to %d pages, want it overwritten", log/frame, info.Size()/frame)
+		}
+		log = info.Size()
 	}
 	close(stop)
 	for range readers {
@@ -118,13 +121,10 @@ func TestLogIsUsedAgain(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	t.Logf("%d pages written, at most %d in the log", written, log/frame)
+	t.Logf("%d pages written, %d in the log", written, log/frame)
 	// The commit that passes the limit can be a large one.
 	if log > 2*walPages*frame {
 		t.Errorf("the log has grown to %d pages, want it used again at %d", log/frame, walPages)
-	}
-	if log < walPages*frame/2 {
-		t.Errorf("the log had %d pages at most: it was cut off, want it overwritten", log/frame)
 	}
 }
 
@@ -135,7 +135,6 @@ func TestForeignReader(t *testing.T) {
 	s := openSQLite(t, path, Config{})
 	mustAdd(t, s, newMessage())
 	conn := foreign(t, path)
-	script(t, conn, "PRAGMA busy_timeout = 1000")
 	begin, err := conn.Prepare("BEGIN")
 	if err != nil {
 		t.Fatal(err)

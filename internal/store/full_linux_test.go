@@ -46,13 +46,20 @@ func TestFullDisk(t *testing.T) {
 }
 
 func testFullDisk(t *testing.T, dir string) {
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=12m"); err != nil {
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=16m"); err != nil {
 		t.Fatal(err)
 	}
-	// Room for the log and for one copy of it, so that the second copy fails.
 	ballast := filepath.Join(dir, "ballast")
-	putBallast := func() {
-		if err := os.WriteFile(ballast, make([]byte, 2<<20), 0o600); err != nil {
+	putBallast := func(leave int64) {
+		var disk syscall.Statfs_t
+		if err := syscall.Statfs(dir, &disk); err != nil {
+			t.Fatal(err)
+		}
+		size := int64(disk.Bavail)*int64(disk.Bsize) - leave
+		if size < 1<<20 {
+			t.Fatalf("no place for ballast: %d bytes", size)
+		}
+		if err := os.WriteFile(ballast, make([]byte, size), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -63,7 +70,8 @@ func testFullDisk(t *testing.T, dir string) {
 	}
 	path := filepath.Join(dir, "messngr.db")
 	var log bytes.Buffer // written by the goroutine that commits
-	putBallast()
+	// Room for the log and for one copy of it, so that the second copy fails.
+	putBallast(10 << 20)
 	s := openSQLite(t, path, Config{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	testFull(t, s, removeBallast)
 	if err := s.Close(); err != nil {
@@ -79,7 +87,7 @@ func testFullDisk(t *testing.T, dir string) {
 	for _, e := range all(t, s) {
 		kept[e.ID] = true
 	}
-	putBallast()
+	putBallast(1 << 20)
 	fill(t, s, kept)
 	if err := s.Close(); err != nil {
 		t.Errorf("Close: %v", err)

@@ -61,10 +61,10 @@ func testFull(t *testing.T, s *SQLite, makeRoom func()) {
 	sameAs(t, s, kept)
 }
 
-// bulky returns a message that takes about a page.
+// bulky returns a message that takes a page of the file.
 func bulky() *messngr.Message {
 	m := newMessage()
-	m.Text = fmt.Sprintf("%4000d", 1)
+	m.Text = fmt.Sprintf("%3600d", 1)
 	return m
 }
 

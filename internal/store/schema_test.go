@@ -22,6 +22,7 @@ func foreign(t *testing.T, path string) *sqlite.Conn {
 	if err != nil {
 		t.Fatal(err)
 	}
+	conn.SetBusyTimeout(busyTimeout)
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }

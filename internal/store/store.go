@@ -12,6 +12,8 @@
 //
 // Nothing is ever deleted. Times before 1678 or after 2262, which do not fit
 // 64 bits of nanoseconds, are not kept as they were, except for the zero time.
+// When the disk fails in the very last step of a commit, the sync, its senders
+// are told so, yet the messages can be there if the process then dies at once.
 package store
 
 import (

@@ -3,15 +3,15 @@
 package store
 
 import (
-	"os"
 	"syscall"
 	"time"
 )
 
+// cpuTime returns the CPU time that this process has used.
 func cpuTime() time.Duration {
 	var r syscall.Rusage
-	syscall.Getrusage(syscall.RUSAGE_SELF, &r)
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		panic(err)
+	}
 	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
-
-func syncData(f *os.File) error { return f.Sync() }

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// benchmarked are the packages with benchmarks of every wire value, of text and
+// of the store.
+var benchmarked = []string{"smb", "netbios/...", "internal/oem", "internal/store"}
+
+// A benchmark is a line of go test -bench.
+type benchmark struct {
+	Package string             `json:"package"`
+	Name    string             `json:"name"`
+	Values  map[string]float64 `json:"values"` // by unit, such as ns/op
+}
+
+// isParse reports whether the benchmark parses what arrives, which must not
+// allocate.
+func (m benchmark) isParse() bool {
+	return strings.HasPrefix(m.Name, "Parse") && (m.Package == "smb" || strings.HasPrefix(m.Package, "netbios"))
+}
+
+// module is the path of this module.
+const module = "github.com/messngr/messngr/"
+
+// goBenchmarks runs the benchmarks of the packages.
+func (b *bench) goBenchmarks(ctx context.Context) error {
+	b.progress("go test -bench of %s", strings.Join(benchmarked, ", "))
+	args := []string{"test", "-run", "^$", "-bench", ".", "-benchmem", "-benchtime", b.GoBench}
+	for _, pkg := range benchmarked {
+		args = append(args, module+pkg)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Env = append(os.Environ(), "TMPDIR="+b.dir) // the store's files: on the disk
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("%s: %w\n%s%s", cmd, err, out, &stderr)
+	}
+	if b.report.Benchmarks = parseBenchmarks(string(out)); len(b.report.Benchmarks) == 0 {
+		return fmt.Errorf("%s ran no benchmark", cmd)
+	}
+	return nil
+}
+
+// parseBenchmarks reads the output of go test -bench.
+func parseBenchmarks(out string) (all []benchmark) {
+	pkg := ""
+	for line := range strings.Lines(out) {
+		f := strings.Fields(line)
+		if len(f) == 2 && f[0] == "pkg:" {
+			pkg = strings.TrimPrefix(f[1], module)
+		}
+		// BenchmarkName-2   1000   123 ns/op   4 B/op ...
+		if len(f) < 4 || !strings.HasPrefix(f[0], "Benchmark") {
+			continue
+		}
+		name := strings.TrimPrefix(f[0], "Benchmark")
+		if i := strings.LastIndexByte(name, '-'); i > 0 {
+			name = name[:i]
+		}
+		m := benchmark{Package: pkg, Name: name, Values: make(map[string]float64)}
+		for i := 2; i+1 < len(f); i += 2 {
+			if v, err := strconv.ParseFloat(f[i], 64); err == nil {
+				m.Values[f[i+1]] = v
+			}
+		}
+		all = append(all, m)
+	}
+	return all
+}
