@@ -2,7 +2,9 @@
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 
-.PHONY: help run build test check fuzz bench clean
+PREFIX ?= /usr/local
+
+.PHONY: help run build test check fuzz install bench clean
 
 help: ## print this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
@@ -22,6 +24,12 @@ check: ## gofmt, vet, staticcheck with every check, govulncheck
 fuzz: export FUZZTIME ?= 1m
 fuzz: ## fuzz for long: FUZZTIME=10m [PKG=./smb] [FUZZ=FuzzParse]
 	PKG='$(PKG)' FUZZ='$(FUZZ)' scripts/test fuzz
+
+install: build ## put the program, manual pages and completion under PREFIX (/usr/local)
+	install -D bin/messngr $(DESTDIR)$(PREFIX)/bin/messngr
+	bin/messngr man $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	bin/messngr completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/messngr
 
 bench: ## measure against real peers and the floor of this machine
 	go run ./internal/bench
