@@ -14,7 +14,7 @@ func syncData(f *os.File) error { return unix.Fdatasync(int(f.Fd())) }
 // inMemory reports whether dir is on a file system without a disk.
 func inMemory(dir string) bool {
 	var fs unix.Statfs_t
-	return unix.Statfs(dir, &fs) == nil && (fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC)
+	return unix.Statfs(dir, &fs) == nil && (uint32(fs.Type) == unix.TMPFS_MAGIC || uint32(fs.Type) == unix.RAMFS_MAGIC)
 }
 
 // dialerFrom returns a dialer that calls from the i-th address of 127.0.0.0/8,

@@ -98,10 +98,10 @@ It sends such messages too, and says whether the recipient took them.`,
 		Version:       p.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 
 		DisableAutoGenTag: true, // of the manual pages
-		Args:              cobra.NoArgs,
-		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)

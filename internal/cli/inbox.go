@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/ncruces/go-strftime"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/messngr/messngr"
 	"github.com/messngr/messngr/internal/api"
@@ -52,9 +55,12 @@ state.`,
 			if err != nil {
 				return err
 			}
-			line := textLine(display.DateLayout(display.Locale(os.Getenv)))
+			// Where bytes are not UTF-8, those of a harmless letter can be
+			// control characters.
+			ascii := term.IsTerminal(int(p.Stdout.Fd())) && !display.IsUTF8(os.Getenv)
+			line := textLine(display.DateLayout(display.Locale(os.Getenv)), ascii)
 			if asJSON {
-				line = jsonLine
+				line = jsonLine(ascii)
 			}
 			return p.inbox(cmd.Context(), cfg.Data, q, line)
 		},
@@ -77,28 +83,53 @@ func (p Process) inbox(ctx context.Context, data string, q api.Query, line func(
 	return err
 }
 
-// jsonLine writes m as one object, safe for a terminal.
-func jsonLine(w io.Writer, m api.Message) error {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(m); err != nil {
+// jsonLine returns a function that writes m as one object, safe for a terminal.
+func jsonLine(ascii bool) func(io.Writer, api.Message) error {
+	return func(w io.Writer, m api.Message) error {
+		var b bytes.Buffer
+		enc := json.NewEncoder(&b)
+		enc.SetEscapeHTML(false)
+		if err := enc.Encode(m); err != nil {
+			return err
+		}
+		line := display.AppendSafeJSON(nil, b.Bytes())
+		if ascii {
+			line = asciiJSON(line)
+		}
+		_, err := w.Write(line)
 		return err
 	}
-	_, err := w.Write(display.AppendSafeJSON(nil, b.Bytes()))
-	return err
+}
+
+// asciiJSON returns encoded JSON with every rune outside ASCII, which can only
+// stand in a string, escaped.
+func asciiJSON(line []byte) []byte {
+	var b []byte
+	for _, r := range string(line) {
+		if r < utf8.RuneSelf {
+			b = append(b, byte(r))
+			continue
+		}
+		for _, unit := range utf16.AppendRune(nil, r) {
+			b = fmt.Appendf(b, `\u%04x`, unit)
+		}
+	}
+	return b
 }
 
 // textLine returns a function that writes m as one line for people.
-func textLine(date string) func(io.Writer, api.Message) error {
+func textLine(date string, ascii bool) func(io.Writer, api.Message) error {
+	clean := display.SafeLine
+	if ascii {
+		clean = func(s string) string { return display.ASCII(display.SafeLine(s)) }
+	}
 	return func(w io.Writer, m api.Message) error {
 		source := m.Source
 		if source == "" {
 			source = string(m.Transport)
 		}
 		_, err := fmt.Fprintf(w, "%s  %s to %s (%s): %s\n",
-			strftime.Format(date, m.Received.Local()),
-			display.SafeLine(m.From), display.SafeLine(m.To), source, display.SafeLine(m.Text))
+			strftime.Format(date, m.Received.Local()), clean(m.From), clean(m.To), source, clean(m.Text))
 		return err
 	}
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -64,16 +63,6 @@ func nextInPath(name string) (string, error) {
 		}
 	}
 	return "", exec.ErrNotFound
-}
-
-// child runs the program as a child and returns its exit status.
-func child(path string, argv []string, p Process) (int, error) {
-	cmd := exec.Cmd{Path: path, Args: argv, Stdin: p.Stdin, Stdout: p.Stdout, Stderr: p.Stderr}
-	err := cmd.Run()
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-		return exit.ExitCode(), nil
-	}
-	return 0, err
 }
 
 func (p Process) netCommand() *cobra.Command {

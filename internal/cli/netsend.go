@@ -69,7 +69,9 @@ was accepted does not say that anybody has read it.`,
 	f.Uint16Var(&o.port, "port", 0, "TCP `PORT` to call (default as configured, else 139)")
 	f.IntVar(&o.codePage, "code-page", 0, "code `PAGE` in which the recipient reads (default as configured, else 850)")
 	f.StringVar(&o.lmhosts, "lmhosts", "", "LMHOSTS `FILE` to look in first")
-	_ = cmd.MarkFlagFilename("lmhosts")
+	_ = cmd.RegisterFlagCompletionFunc("lmhosts", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		return nil, cobra.ShellCompDirectiveDefault // any file
+	})
 	f.BoolVar(&o.singleBlock, "single-block", false, "send one SMB_COM_SEND_MESSAGE of at most 128 bytes")
 	f.DurationVar(&o.timeout, "timeout", 0, "the longest `TIME` that one step may take (default as configured, else 10s)")
 	f.BoolVar(&o.json, "json", false, "report as a JSON object")
