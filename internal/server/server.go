@@ -75,7 +75,7 @@ func Run(ctx context.Context, cfg *config.Config, opt Options) error {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data directory: %w; name another with --data or MESSNGR_DATA", err)
 	}
-	s.store, err = store.OpenSQLite(filepath.Join(cfg.Data, "messngr.db"), store.Config{Committed: s.hub.Publish})
+	s.store, err = store.OpenSQLite(filepath.Join(cfg.Data, "messngr.db"), store.Config{Committed: s.hub.Publish, Log: s.log})
 	if err != nil {
 		return err
 	}
