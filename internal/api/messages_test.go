@@ -105,8 +105,8 @@ func TestMessagesRefuses(t *testing.T) {
 		{"/v1/messages?after=" + strings.Repeat("g", 36), 400, `after: invalid message id "` + strings.Repeat("g", 36) + `": want 8-4-4-4-12 hexadecimal digits`},
 		{"/v1/messages?last=-1", 400, `last: "-1" is not a number of messages`},
 		{"/v1/messages?last=many", 400, `last: "many" is not a number of messages`},
-		{"/v1/messages?after=" + unknown, 404, `unknown message ` + unknown},
-		{"/v1/messages?watch=1&after=" + unknown, 404, `unknown message ` + unknown},
+		{"/v1/messages?after=" + unknown, 404, `after: unknown message ` + unknown},
+		{"/v1/messages?watch=1&after=" + unknown, 404, `after: unknown message ` + unknown},
 		{"/v1/nothing", 404, ""},
 	} {
 		resp := s.raw(t, "GET", tt.path, "")
@@ -123,7 +123,7 @@ func TestMessagesRefuses(t *testing.T) {
 	}
 	_, err := s.texts(t.Context(), Query{After: messngr.NewID(time.Now()), Last: -1}, -1)
 	oneLine(t, err)
-	if !strings.HasPrefix(err.Error(), "unknown message ") {
+	if !strings.HasPrefix(err.Error(), "after: unknown message ") {
 		t.Errorf("the client says %q", err)
 	}
 }

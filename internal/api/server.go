@@ -151,6 +151,9 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 		entries, err := s.cfg.Store.Entries(r.Context(), q)
 		if err != nil {
 			if first {
+				if errors.Is(err, store.ErrUnknown) { // where it is kept is nothing to the client
+					err = fmt.Errorf("after: %w %v", store.ErrUnknown, q.After)
+				}
 				fail(w, statusOf(err), err)
 				return
 			}

@@ -29,8 +29,8 @@ func isOurs(args []string) bool {
 func (p Process) nextNet(args []string) int {
 	next, err := nextInPath("net")
 	if err != nil {
-		fmt.Fprintf(p.Stderr, "messngr: net %s is not one of %s, and there is no other net in PATH to ask\n",
-			strings.Join(args, " "), "net "+strings.Join(ours, ", net "))
+		fmt.Fprintf(p.Stderr, "messngr: %s is not one of net %s, and there is no other net in PATH to ask\n",
+			strings.Join(append([]string{"net"}, args...), " "), strings.Join(ours, ", net "))
 		return exitUsage
 	}
 	code, err := replaceBy(next, append([]string{next}, args...), p)
@@ -55,6 +55,9 @@ func nextInPath(name string) (string, error) {
 		name += ".exe"
 	}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if !filepath.IsAbs(dir) {
+			continue // LookPath would search all of PATH, and find us
+		}
 		path := filepath.Join(dir, name)
 		if info, err := os.Stat(path); err == nil && !os.SameFile(info, self) {
 			if path, err := exec.LookPath(path); err == nil {

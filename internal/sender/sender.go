@@ -103,7 +103,7 @@ func (s *Sender) send(ctx context.Context, d Draft, del *messngr.Delivery) error
 // NetBIOS name to call.
 func (s *Sender) find(ctx context.Context, to string) (names.Found, error) {
 	if addr, err := netip.ParseAddr(to); err == nil {
-		return names.Found{Addr: addr, From: "address"}, nil
+		return names.Found{Addr: addr, From: names.FromAddress}, nil
 	}
 	label, _, isHost := strings.Cut(to, ".")
 	// The name is looked up in the page of those about whom nothing is known.

@@ -31,17 +31,19 @@ const (
 // sendSMB calls the recipient on a NetBIOS session and sends m: [MS-MSRP]
 // 3.2.4.4.
 func (s *Sender) sendSMB(ctx context.Context, to names.Found, m encoded, del *messngr.Delivery) error {
+	if n := len(m.text); s.cfg.SingleBlock && n > smb.BlockSize {
+		return fmt.Errorf("the text has %d bytes, a single block carries %d: leave --single-block out; nothing was sent", n, smb.BlockSize)
+	}
 	c, err := s.connect(ctx, to, del)
 	if err != nil {
 		return err
 	}
-	defer c.nc.Close()
-	stop := context.AfterFunc(ctx, func() { c.nc.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
+	defer c.close()
+	del.Addr = c.nc.RemoteAddr().(*net.TCPAddr).AddrPort() // it may have been retargeted
 	if s.cfg.SingleBlock {
-		return c.sendSingleBlock(m)
+		return c.sendSingleBlock(ctx, m)
 	}
-	return c.sendBlocks(m)
+	return c.sendBlocks(ctx, m)
 }
 
 // connect begins a session with the recipient, under the name that it has.
@@ -56,9 +58,9 @@ func (s *Sender) connect(ctx context.Context, to names.Found, del *messngr.Deliv
 		del.Called = called.String()
 		return s.call(ctx, addr, called)
 	}
-	if to.From != "address" {
+	if to.From != names.FromAddress {
 		c, err := try(to.Name)
-		if err == nil || to.From != "dns" || !errors.Is(err, nbss.CalledNameNotPresent) {
+		if err == nil || to.From != names.FromDNS || !errors.Is(err, nbss.CalledNameNotPresent) {
 			return c, err
 		}
 	}
@@ -76,6 +78,19 @@ type call struct {
 	in      *nbss.Reader
 	out     []byte
 	timeout time.Duration
+	close   func()
+}
+
+// newCall returns a call on nc, which ends with ctx.
+func newCall(ctx context.Context, nc net.Conn, timeout time.Duration) *call {
+	stop := context.AfterFunc(ctx, func() { nc.SetDeadline(time.Unix(1, 0)) })
+	return &call{
+		nc: nc, in: nbss.NewReader(nc, maxResponse), timeout: timeout,
+		close: func() {
+			stop()
+			nc.Close()
+		},
+	}
 }
 
 // call connects to addr and begins a session with the called name: RFC 1002
@@ -95,12 +110,12 @@ func (s *Sender) call(ctx context.Context, addr netip.AddrPort, called netbios.N
 		if err != nil {
 			return nil, dialFailure(addr, err)
 		}
-		c := &call{nc: nc, in: nbss.NewReader(nc, maxResponse), timeout: s.cfg.Timeout}
-		p, err := c.exchange(request, c.timeout)
+		c := newCall(ctx, nc, s.cfg.Timeout)
+		p, err := c.exchange(ctx, request, c.timeout)
 		if err == nil && p.Type == nbss.PositiveResponse {
 			return c, nil
 		}
-		nc.Close()
+		c.close()
 		if err != nil {
 			return nil, exchangeFailure("the session request", err)
 		}
@@ -135,26 +150,23 @@ func refused(p nbss.Packet, addr netip.AddrPort, called netbios.Name) (netip.Add
 }
 
 // sendSingleBlock sends the whole message in one block.
-func (c *call) sendSingleBlock(m encoded) error {
-	if n := len(m.text); n > smb.BlockSize {
-		return fmt.Errorf("the text has %d bytes, a single block carries %d: leave --single-block out; nothing was sent", n, smb.BlockSize)
-	}
+func (c *call) sendSingleBlock(ctx context.Context, m encoded) error {
 	body, err := smb.SingleBlock{From: m.from, To: m.to, Text: m.text}.AppendBinary(nil)
 	if err != nil {
 		return err
 	}
-	_, err = c.command(smb.SendMessage, body, max(c.timeout, storeTimeout))
+	_, err = c.command(ctx, smb.SendMessage, body, max(c.timeout, storeTimeout))
 	return err
 }
 
 // sendBlocks sends start, text blocks and end, "the next block only after the
 // response to the last".
-func (c *call) sendBlocks(m encoded) error {
+func (c *call) sendBlocks(ctx context.Context, m encoded) error {
 	body, err := smb.Start{From: m.from, To: m.to}.AppendBinary(nil)
 	if err != nil {
 		return err
 	}
-	response, err := c.command(smb.SendStartMessage, body, c.timeout)
+	response, err := c.command(ctx, smb.SendStartMessage, body, c.timeout)
 	if err != nil {
 		return err
 	}
@@ -172,7 +184,7 @@ func (c *call) sendBlocks(m encoded) error {
 		if body, err = (smb.Text{GroupID: group.GroupID, Text: text[:n]}).AppendBinary(body[:0]); err != nil {
 			return err
 		}
-		if _, err := c.command(smb.SendTextMessage, body, c.timeout); err != nil {
+		if _, err := c.command(ctx, smb.SendTextMessage, body, c.timeout); err != nil {
 			return err
 		}
 		text = text[n:]
@@ -180,17 +192,17 @@ func (c *call) sendBlocks(m encoded) error {
 	if body, err = (smb.End{GroupID: group.GroupID}).AppendBinary(body[:0]); err != nil {
 		return err
 	}
-	_, err = c.command(smb.SendEndMessage, body, max(c.timeout, storeTimeout))
+	_, err = c.command(ctx, smb.SendEndMessage, body, max(c.timeout, storeTimeout))
 	return err
 }
 
 // command sends one command and returns the body of the response to it, when
 // that is success. The body is valid until the next command.
-func (c *call) command(command smb.Command, body []byte, timeout time.Duration) ([]byte, error) {
+func (c *call) command(ctx context.Context, command smb.Command, body []byte, timeout time.Duration) ([]byte, error) {
 	c.out, _ = nbss.AppendHeader(c.out[:0], nbss.SessionMessage, smb.HeaderSize+len(body)) // blocks are small
 	c.out, _ = smb.Header{Command: command}.AppendBinary(c.out)
 	c.out = append(c.out, body...)
-	p, err := c.exchange(c.out, timeout)
+	p, err := c.exchange(ctx, c.out, timeout)
 	if err != nil {
 		return nil, exchangeFailure(command.String(), err)
 	}
@@ -204,14 +216,17 @@ func (c *call) command(command smb.Command, body []byte, timeout time.Duration) 
 		return nil, failed(messngr.NERRNetworkError, "%v was answered with another message, %v", command, h.Command)
 	}
 	if err := h.Err(); err != nil {
-		return nil, statusFailure(err)
+		return nil, statusFailure(command, err)
 	}
 	return response, nil
 }
 
 // exchange sends a packet and returns the next that is no keepalive.
-func (c *call) exchange(packet []byte, timeout time.Duration) (nbss.Packet, error) {
+func (c *call) exchange(ctx context.Context, packet []byte, timeout time.Duration) (nbss.Packet, error) {
 	c.nc.SetDeadline(time.Now().Add(timeout))
+	if err := ctx.Err(); err != nil {
+		return nbss.Packet{}, err // the line above may have undone its deadline
+	}
 	if _, err := c.nc.Write(packet); err != nil {
 		return nbss.Packet{}, err
 	}
@@ -246,12 +261,12 @@ func exchangeFailure(what string, err error) error {
 }
 
 // statusFailure says what a response that is no success means.
-func statusFailure(err error) error {
+func statusFailure(command smb.Command, err error) error {
 	switch {
 	case errors.Is(err, smb.ErrPaused):
-		return failed(messngr.NERRPausedRemote, "%w", err)
+		return failed(messngr.NERRPausedRemote, "%v: %w", command, err)
 	case errors.Is(err, smb.ErrNotAccepted), errors.Is(err, smb.ErrMessagesOff):
-		return failed(messngr.NERRBadReceive, "%w; Samba answers so unless its smb.conf has a \"message command\"", err)
+		return failed(messngr.NERRBadReceive, "%v: %w; Samba answers so unless its smb.conf has a \"message command\"", command, err)
 	}
-	return failed(messngr.NERRBadReceive, "%w", err)
+	return failed(messngr.NERRBadReceive, "%v: %w", command, err)
 }
