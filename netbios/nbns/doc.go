@@ -23,6 +23,7 @@
 // # Limitations
 //
 // RFC 1002 has no packet with more than one entry in a section, and Parse takes
-// none. Entries are about NetBIOS names only: a redirect (RFC 1002 4.2.15) whose
-// server has an ordinary domain name is invalid here.
+// none. Entries are about NetBIOS names only; of the server in a redirect (RFC
+// 1002 4.2.15), which may have an ordinary domain name, the address is read and
+// the name is not.
 package nbns

@@ -17,12 +17,16 @@ const maxHops = 4
 // maxName is the most bytes that a name has without pointers.
 const maxName = netbios.EncodedSize + netbios.MaxScope
 
-// readName reads the name at r's place in the packet, which r reads.
-func readName(r *wire.Reader, packet []byte) (netbios.Name, netbios.Scope) {
+// readName reads the name at r's place in the packet, which r reads. A domain
+// name that is no NetBIOS name is reported as foreign, not as an error.
+func readName(r *wire.Reader, packet []byte) (_ netbios.Name, _ netbios.Scope, foreign error) {
 	if r.Err() != nil {
-		return netbios.Name{}, ""
+		return netbios.Name{}, "", nil
 	}
 	name, scope, size, err := parseName(packet, r.Offset())
+	if errors.Is(err, errForeign) {
+		foreign, err = err, nil
+	}
 	if err != nil {
 		if !errors.Is(err, io.ErrUnexpectedEOF) {
 			err = fmt.Errorf("%w: %w", ErrInvalid, err)
@@ -30,7 +34,7 @@ func readName(r *wire.Reader, packet []byte) (netbios.Name, netbios.Scope) {
 		r.Fail("name", err)
 	}
 	r.Bytes("name", size)
-	return name, scope
+	return name, scope, foreign
 }
 
 var (
@@ -38,6 +42,7 @@ var (
 	errHops    = errors.New("too many pointers")
 	errLabel   = errors.New("label of an unknown kind")
 	errLong    = errors.New("name too long")
+	errForeign = errors.New("domain name")
 )
 
 // parseName reads the name at packet[start:], of which size bytes stand there.
@@ -93,6 +98,9 @@ func parseName(packet []byte, start int) (name netbios.Name, scope netbios.Scope
 				labels = append(gathered, labels...)
 			}
 			name, scope, _, err = netbios.ParseName(labels)
+			if err != nil {
+				err = fmt.Errorf("%w: %w", errForeign, err)
+			}
 			return name, scope, size, err
 		}
 	}

@@ -44,7 +44,7 @@ type Question struct {
 
 // A Resource is a record about a name. See RFC 1002 4.2.1.3.
 type Resource struct {
-	Name  netbios.Name
+	Name  netbios.Name // zero if an A record is about an ordinary domain name
 	Scope netbios.Scope
 	Type  Type // zero if the packet has no such record
 	Class Class
@@ -161,7 +161,10 @@ func Parse(b []byte) (Packet, error) {
 
 func parseQuestion(r *wire.Reader, packet []byte, q *Question) {
 	// QUESTION_NAME
-	q.Name, q.Scope = readName(r, packet)
+	var foreign error
+	if q.Name, q.Scope, foreign = readName(r, packet); foreign != nil {
+		r.Fail("QUESTION_NAME", fmt.Errorf("%w: %w", ErrInvalid, foreign))
+	}
 	// QUESTION_TYPE (16 bits), QUESTION_CLASS (16 bits)
 	q.Type = readType(r)
 	q.Class = Class(r.BE16("QUESTION_CLASS"))
@@ -169,9 +172,13 @@ func parseQuestion(r *wire.Reader, packet []byte, q *Question) {
 
 func parseResource(r *wire.Reader, packet []byte, rr *Resource) {
 	// RR_NAME
-	rr.Name, rr.Scope = readName(r, packet)
+	var foreign error
+	rr.Name, rr.Scope, foreign = readName(r, packet)
 	// RR_TYPE (16 bits), RR_CLASS (16 bits), TTL (32 bits)
 	rr.Type = readType(r)
+	if foreign != nil && rr.Type != TypeA {
+		r.Fail("RR_NAME", fmt.Errorf("%w: %w", ErrInvalid, foreign))
+	}
 	rr.Class = Class(r.BE16("RR_CLASS"))
 	rr.TTL = r.BE32("TTL")
 	// RDLENGTH (16 bits), RDATA

@@ -2,6 +2,7 @@ package nbns
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -21,13 +22,35 @@ func TestCompose(t *testing.T) {
 	negative := NegativeQueryResponse(nobody, NameError)
 	negative.Flags |= RecursionAvailable
 	gunnar := NameQuery(0x8486, name("GUNNAR", netbios.Workstation), "", true)
+	win98 := values["win98-registration-unicast"].Additional
+	mdjr98, win98Addrs := win98.Name, win98.Data
+	group := values["win98-registration-group"].Additional
+	alice := values["nmbd-release"].Additional
+	register := RegistrationRequest(0x1001, alice.Name, "", 300000, alice.Data, false)
+	again := register
+	again.ID = 0x1005
+	claim := RegistrationRequest(0x100D, legacy, "", 300000, values["nmbd-defence"].Answer.Data, true)
+	asked := ReleaseRequest(0x100E, alice.Name, "", alice.Data, false)
+	refused := asked
+	refused.ID = 0x100F
 	tests := map[string]Packet{
 		"nmbd-query-broadcast":   NameQuery(0x1001, legacy, "", true),
 		"nmbd-status-query":      StatusQuery(0x100B, legacy, ""),
 		"status-query":           StatusQuery(0x20A8, netbios.Wildcard, ""),
 		"windows-query-response": PositiveQueryResponse(gunnar, 300000, []byte{0, 0, 10, 0, 4, 24}),
 		"nmbd-negative-response": negative,
-		"nmbd-status-response":   StatusResponse(StatusQuery(0x100B, legacy, ""), values["nmbd-status-response"].Answer.Data),
+
+		"win98-registration-unicast":   RegistrationRequest(0x0004, mdjr98, "", 300000, win98Addrs, false),
+		"win98-registration-broadcast": RegistrationRequest(0x0004, mdjr98, "", 300000, win98Addrs, true),
+		"win98-registration-group":     RegistrationRequest(0x0002, group.Name, "", 300000, group.Data, false),
+		"win98-overwrite-demand":       OverwriteDemand(0x0004, mdjr98, "", 300000, win98Addrs, true),
+		"nmbd-registration-response":   PositiveRegistrationResponse(register, 300000),
+		"nmbd-defence":                 NegativeRegistrationResponse(claim, ActiveError),
+		"nmbd-wack":                    WaitResponse(again, 60),
+		"nmbd-release-response":        ReleaseResponse(asked, Success),
+		"nmbd-release-refused":         ReleaseResponse(refused, NameError),
+
+		"nmbd-status-response": StatusResponse(StatusQuery(0x100B, legacy, ""), values["nmbd-status-response"].Answer.Data),
 	}
 	vectors := make(map[string][]byte)
 	for _, v := range vector.Load(t, "") {
@@ -42,6 +65,73 @@ func TestCompose(t *testing.T) {
 	if nobody.Flags != RecursionDesired {
 		t.Errorf("a query to a name server has flags %#x, want recursion desired only", nobody.Flags)
 	}
+}
+
+// The words of the header, where no vector has them.
+func TestComposeWords(t *testing.T) {
+	alice := values["nmbd-release"].Additional
+	register := RegistrationRequest(1, alice.Name, "", 300000, alice.Data, false)
+	multiHomed := MultiHomedRegistration(1, alice.Name, "", 300000, alice.Data)
+	refresh := RefreshRequest(1, alice.Name, "", 300000, alice.Data)
+	for _, tt := range []struct {
+		what   string
+		packet Packet
+		want   uint16
+	}{
+		{"overwrite demand to a name server", OverwriteDemand(1, alice.Name, "", 0, nil, false), 0x2800},
+		{"multi-homed registration", multiHomed, 0x7900},
+		{"refresh", refresh, 0x4000},
+		{"release to all", ReleaseRequest(1, alice.Name, "", nil, true), 0x3010},
+		{"release to a name server", ReleaseRequest(1, alice.Name, "", nil, false), 0x3000},
+		{"grant of a multi-homed registration", PositiveRegistrationResponse(multiHomed, 0), 0xAD80},
+		{"grant of a refresh", PositiveRegistrationResponse(refresh, 0), 0xAD80},
+		{"refusal", NegativeRegistrationResponse(register, Refused), 0xAD85},
+		{"end-node challenge", ChallengeRegistrationResponse(register, nil), 0xAD00},
+		{"conflict demand", ConflictDemand(1, alice.Name, ""), 0xAD87},
+	} {
+		b, err := tt.packet.AppendBinary(nil)
+		if err != nil {
+			t.Errorf("%s: %v", tt.what, err)
+		} else if got := binary.BigEndian.Uint16(b[2:]); got != tt.want {
+			t.Errorf("%s: %04X, want %04X", tt.what, got, tt.want)
+		}
+	}
+}
+
+func TestRedirect(t *testing.T) {
+	server := netip.MustParseAddr("10.9.9.9")
+	for vector, want := range map[string]netip.Addr{
+		"redirect":            server,
+		"nmbd-query-response": {}, "nmbd-negative-response": {}, "nmbd-release": {},
+	} {
+		if got, ok := values[vector].Redirect(); got != want || ok != want.IsValid() {
+			t.Errorf("%s: %v, %v; want %v", vector, got, ok, want)
+		}
+	}
+
+	// Most name servers have an ordinary domain name. It is read past.
+	p := values["redirect"]
+	p.Authority.Data = []byte("\x02ns\x07example\x00")
+	p.Additional = Resource{}
+	b, err := p.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[11] = 1 // ARCOUNT
+	start := len(b)
+	b = append(b, 0xC0, byte(start-len(p.Authority.Data)), 0, byte(TypeA), 0, byte(Internet), 0, 0, 0, 9, 0, 4, 10, 9, 9, 9)
+	got, err := Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if addr, ok := got.Redirect(); addr != server || !ok || got.Additional.Name != (netbios.Name{}) {
+		t.Errorf("%v, %v; want %v", addr, ok, server)
+	}
+	for n := range b {
+		wantFailure(t, b[:n], io.ErrUnexpectedEOF)
+	}
+	b[start+3] = byte(TypeNB) // only an A record is about such a name
+	wantFailure(t, b, ErrInvalid)
 }
 
 // RFC 1002 4.2.1.1: RA is "only valid in responses from a NetBIOS Name Server
