@@ -72,15 +72,23 @@ var rules = []rule{
 		why:   "guard, store and hub know the values and never each other: only the server puts them in a row",
 	},
 	{
-		packages: "internal/names", may: "netbios netbios/nbns",
-		why: "it asks and answers for names, whatever they are wanted for: messages are nothing to it",
+		packages: "internal/links", never: "context log",
+		why: "it says what networks this host is on, and not what for",
+	},
+	{
+		packages: "internal/resolver", may: "internal/links netbios netbios/nbns",
+		why: "it asks for names, whatever they are wanted for: messages are nothing to it",
+	},
+	{
+		packages: "internal/names", may: "internal/links netbios netbios/nbns",
+		why: "it answers for names, whatever they are wanted for: messages are nothing to it",
 	},
 	{
 		packages: "internal/listener", may: ". internal/oem netbios netbios/nbss smb",
 		why: "it makes messages of bytes and hands them on: what becomes of them (guard, store, hub) is its caller's to say",
 	},
 	{
-		packages: "internal/sender", may: ". internal/oem internal/names netbios netbios/nbss smb", uses: "golang.org/x/text/unicode/norm",
+		packages: "internal/sender", may: ". internal/oem internal/resolver netbios netbios/nbss smb", uses: "golang.org/x/text/unicode/norm",
 		why: "it makes bytes of messages: it works with a service and without, so it knows neither store nor configuration",
 	},
 	{
@@ -99,13 +107,13 @@ var rules = []rule{
 	},
 	{
 		packages: "internal/server",
-		may:      ". internal/api internal/config internal/display internal/guard internal/hub internal/listener internal/names internal/oem internal/sender internal/store netbios",
+		may:      ". internal/api internal/config internal/display internal/guard internal/hub internal/listener internal/names internal/oem internal/resolver internal/sender internal/store netbios",
 		uses:     "golang.org/x/sync/errgroup",
 		why:      "the one assembly knows every part, but bytes on the wire are the business of listener, sender and names alone",
 	},
 	{
 		packages: "internal/cli",
-		may:      ". internal/api internal/config internal/display internal/names internal/oem internal/sender internal/server",
+		may:      ". internal/api internal/config internal/display internal/oem internal/resolver internal/sender internal/server",
 		uses:     "github.com/ncruces/go-strftime github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term",
 		why:      "a command sends, asks the service over the API, or is the service: it reaches into no part of it",
 	},

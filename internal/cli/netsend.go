@@ -16,8 +16,8 @@ import (
 
 	"github.com/messngr/messngr"
 	"github.com/messngr/messngr/internal/config"
-	"github.com/messngr/messngr/internal/names"
 	"github.com/messngr/messngr/internal/oem"
+	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/internal/sender"
 )
 
@@ -143,7 +143,7 @@ func (p Process) sender(o netSend, cfg *config.Config) (*sender.Sender, error) {
 		return nil, err
 	}
 	return sender.New(sender.Config{
-		Resolver: &names.Resolver{LMHosts: hosts}, Computer: cfg.Name,
+		Resolver: &resolver.Resolver{LMHosts: hosts}, Computer: cfg.Name,
 		Port: o.port, Timeout: o.timeout, MaxText: cfg.Send.MaxText,
 		Page: pageOf, SingleBlock: o.singleBlock,
 	}), nil
@@ -154,15 +154,15 @@ const sambaLMHosts = "/etc/samba/lmhosts"
 
 // lmhosts reads the LMHOSTS files: the one of the command line, which must be
 // there, the configured one and Samba's. A bad line is said and left out.
-func (p Process) lmhosts(named, configured string) (names.LMHosts, error) {
+func (p Process) lmhosts(named, configured string) (resolver.LMHosts, error) {
 	files := []string{configured, sambaLMHosts}
 	if named != "" {
 		if _, err := os.Stat(named); err != nil {
-			return names.LMHosts{}, usagef("--lmhosts: %w", err)
+			return resolver.LMHosts{}, usagef("--lmhosts: %w", err)
 		}
 		files = []string{named, configured, sambaLMHosts}
 	}
-	hosts, err := names.ReadLMHosts(files...)
+	hosts, err := resolver.ReadLMHosts(files...)
 	if err != nil {
 		fmt.Fprintf(p.Stderr, "messngr: %s\n", oneLine(err))
 	}

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/messngr/messngr/internal/links"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbns"
 )
@@ -27,15 +28,15 @@ type answers struct {
 	unitID    int    // the place of the unit id in status
 	truncated bool   // not all names fit in status
 
-	readLinks func() ([]link, error)
-	links     []link
+	readLinks func() ([]links.Link, error)
+	links     []links.Link
 	linksRead time.Time
 
 	rdata, packet []byte // reused from reply to reply
 }
 
 func newAnswers(own []Own) (answers, error) {
-	a := answers{names: make(map[netbios.Name]nbns.NameFlags, len(own)), readLinks: readLinks}
+	a := answers{names: make(map[netbios.Name]nbns.NameFlags, len(own)), readLinks: links.Read}
 	var status nbns.NodeStatus
 	for _, o := range own {
 		if _, ok := a.names[o.Name]; ok {
@@ -74,13 +75,13 @@ func (a *answers) nameQuery(query nbns.Packet, from netip.Addr, now time.Time) [
 
 	a.rdata = a.rdata[:0]
 	if on := a.linkOf(from, now); on != nil {
-		a.addAddr(flags, on.addr)
-	} else if loopback.Contains(from) {
-		a.addAddr(flags, localhost)
+		a.addAddr(flags, on.Addr)
+	} else if links.Loopback.Contains(from) {
+		a.addAddr(flags, links.Localhost)
 	} else {
 		// From behind a router: any of our addresses may be the one that it reaches.
 		for i := range a.links[:min(len(a.links), maxAddrs)] {
-			a.addAddr(flags, a.links[i].addr)
+			a.addAddr(flags, a.links[i].Addr)
 		}
 	}
 	if len(a.rdata) == 0 {
@@ -103,7 +104,7 @@ func (a *answers) statusQuery(query nbns.Packet, from netip.Addr, now time.Time)
 	}
 	var unitID [6]byte
 	if on := a.linkOf(from, now); on != nil {
-		unitID = on.hardware
+		unitID = on.Hardware
 	}
 	copy(a.status[a.unitID:], unitID[:])
 	p := nbns.StatusResponse(query, a.status)
@@ -122,16 +123,16 @@ func (a *answers) reply(p nbns.Packet) []byte {
 
 // linkOf returns the link that an address is on, nil if it is on none. Of
 // several, the one with the smallest network is meant.
-func (a *answers) linkOf(addr netip.Addr, now time.Time) *link {
+func (a *answers) linkOf(addr netip.Addr, now time.Time) *links.Link {
 	if now.Sub(a.linksRead) > linksAge {
-		if links, err := a.readLinks(); err == nil {
-			a.links = links
+		if on, err := a.readLinks(); err == nil {
+			a.links = on
 		}
 		a.linksRead = now
 	}
-	var on *link
+	var on *links.Link
 	for i := range a.links {
-		if l := &a.links[i]; l.prefix.Contains(addr) && (on == nil || l.prefix.Bits() > on.prefix.Bits()) {
+		if l := &a.links[i]; l.Prefix.Contains(addr) && (on == nil || l.Prefix.Bits() > on.Prefix.Bits()) {
 			on = l
 		}
 	}

@@ -1,12 +1,10 @@
-// Package names is where NetBIOS names become addresses and back: the Resolver
-// asks others, the Node answers them, and LMHosts is what a file says. The
-// packets are those of package nbns.
+// Package names answers for this host's NetBIOS names. The packets are those of
+// package nbns.
 //
 // # Limitations
 //
 // The Node answers questions and no more: it does not claim its names before it
-// uses them, and does not defend them. No name server (WINS) is asked. Names
-// have no scope.
+// uses them, and does not defend them. Names have no scope.
 package names
 
 import (

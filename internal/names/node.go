@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/messngr/messngr/internal/links"
 	"github.com/messngr/messngr/netbios/nbns"
 )
 
@@ -48,7 +49,7 @@ func Listen(ctx context.Context, cfg Config) (*Node, error) {
 		cfg.Listen = fmt.Sprintf(":%d", port)
 	}
 	if cfg.Serve == nil {
-		cfg.Serve = loopback.Contains
+		cfg.Serve = links.Loopback.Contains
 	}
 	answers, err := newAnswers(cfg.Names)
 	if err != nil {

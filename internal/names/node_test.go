@@ -12,14 +12,15 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/messngr/messngr/internal/links"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbns"
 )
 
 // testLinks are what the nodes of these tests take for the host's networks.
-var testLinks = []link{
-	{name: "eth0", addr: ip("10.9.9.1"), prefix: netip.MustParsePrefix("10.9.0.0/16"), broadcast: ip("10.9.255.255"), hardware: [6]byte{2, 0, 0, 0, 0, 1}},
-	{name: "eth1", addr: ip("10.9.8.1"), prefix: netip.MustParsePrefix("10.9.8.0/24"), broadcast: ip("10.9.8.255"), hardware: [6]byte{2, 0, 0, 0, 0, 2}},
+var testLinks = []links.Link{
+	{Name: "eth0", Addr: ip("10.9.9.1"), Prefix: netip.MustParsePrefix("10.9.0.0/16"), Broadcast: ip("10.9.255.255"), Hardware: [6]byte{2, 0, 0, 0, 0, 1}},
+	{Name: "eth1", Addr: ip("10.9.8.1"), Prefix: netip.MustParsePrefix("10.9.8.0/24"), Broadcast: ip("10.9.8.255"), Hardware: [6]byte{2, 0, 0, 0, 0, 2}},
 }
 
 // newTestNode returns a node that answers for LEGACY, ALICE and WORKGROUP. Its
@@ -41,7 +42,7 @@ func newTestNode(t testing.TB, own ...Own) *Node {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { n.Close() })
-	n.answers.readLinks = func() ([]link, error) { return testLinks, nil }
+	n.answers.readLinks = func() ([]links.Link, error) { return testLinks, nil }
 	return n
 }
 
@@ -58,6 +59,29 @@ func run(t testing.TB, n *Node) {
 		}
 	})
 	<-n.Ready()
+}
+
+// A node that runs answers on its socket, and ends with its context.
+func TestNodeRuns(t *testing.T) {
+	n := newTestNode(t)
+	run(t, n)
+	conn, err := net.Dial("udp4", n.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if _, err := conn.Write(appended(t, nbns.NameQuery(7, nameOf(t, "ALICE<03>"), "", true))); err != nil {
+		t.Fatal(err)
+	}
+	b := make([]byte, nbns.MaxSize)
+	size, err := conn.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := nbns.Parse(b[:size]); err != nil || p.ID != 7 || !p.Response || p.Answer.Name != nameOf(t, "ALICE<03>") {
+		t.Errorf("%+v, %v", p, err)
+	}
 }
 
 func TestNodeAnswers(t *testing.T) {
@@ -165,8 +189,8 @@ func TestNodeUnitID(t *testing.T) {
 	n := newTestNode(t)
 	query := appended(t, nbns.StatusQuery(1, netbios.Wildcard, ""))
 	for from, want := range map[string][6]byte{
-		"10.9.9.2":  testLinks[0].hardware,
-		"10.9.8.2":  testLinks[1].hardware,
+		"10.9.9.2":  testLinks[0].Hardware,
+		"10.9.8.2":  testLinks[1].Hardware,
 		"127.0.0.1": {},
 		"192.0.2.1": {},
 	} {
@@ -198,12 +222,12 @@ func TestNodeManyNames(t *testing.T) {
 
 func TestNodeManyAddrs(t *testing.T) {
 	n := newTestNode(t)
-	var links []link
+	var several []links.Link
 	for i := range 20 {
 		addr := netip.AddrFrom4([4]byte{10, 1, byte(i), 1})
-		links = append(links, link{addr: addr, prefix: netip.PrefixFrom(addr, 24).Masked()})
+		several = append(several, links.Link{Addr: addr, Prefix: netip.PrefixFrom(addr, 24).Masked()})
 	}
-	n.answers.readLinks = func() ([]link, error) { return links, nil }
+	n.answers.readLinks = func() ([]links.Link, error) { return several, nil }
 	query := appended(t, nbns.NameQuery(1, nameOf(t, "LEGACY<03>"), "", false))
 	p, err := nbns.Parse(n.handle(query, ip("192.0.2.1"), time.Now()))
 	if err != nil {
@@ -215,7 +239,7 @@ func TestNodeManyAddrs(t *testing.T) {
 
 	// Without any address there is nothing to say.
 	n = newTestNode(t)
-	n.answers.readLinks = func() ([]link, error) { return nil, nil }
+	n.answers.readLinks = func() ([]links.Link, error) { return nil, nil }
 	if reply := n.handle(query, ip("192.0.2.1"), time.Now()); reply != nil {
 		t.Errorf("answered with %x without an address", reply)
 	}
@@ -224,7 +248,7 @@ func TestNodeManyAddrs(t *testing.T) {
 func TestNodeReadsLinksSeldom(t *testing.T) {
 	n := newTestNode(t)
 	reads, fail := 0, false
-	n.answers.readLinks = func() ([]link, error) {
+	n.answers.readLinks = func() ([]links.Link, error) {
 		if reads++; fail {
 			return nil, errors.New("no")
 		}
@@ -303,8 +327,8 @@ func TestNodeServesLoopbackByDefault(t *testing.T) {
 	}
 	defer n.Close()
 	query := appended(t, nbns.NameQuery(1, nameOf(t, "LEGACY<03>"), "", true))
-	if n.handle(query, ip("10.9.9.2"), time.Now()) != nil || n.handle(query, localhost, time.Now()) == nil {
-		t.Error("want an answer for the loopback, and none for others")
+	if n.handle(query, ip("10.9.9.2"), time.Now()) != nil || n.handle(query, links.Localhost, time.Now()) == nil {
+		t.Error("want an answer for the links.Loopback, and none for others")
 	}
 }
 
@@ -332,7 +356,7 @@ func FuzzNode(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	a.readLinks = func() ([]link, error) { return testLinks, nil }
+	a.readLinks = func() ([]links.Link, error) { return testLinks, nil }
 	n := &Node{serve: func(netip.Addr) bool { return true }, answers: a}
 	f.Add(appended(f, nbns.NameQuery(1, nameOf(f, "LEGACY<03>"), "", true)))
 	f.Add(appended(f, nbns.NameQuery(1, nameOf(f, "WORKGROUP<00>"), "", false)))
@@ -359,7 +383,7 @@ func BenchmarkNodeHandle(b *testing.B) {
 	now := time.Now()
 	b.ReportAllocs()
 	for b.Loop() {
-		if n.handle(query, testLinks[0].addr, now) == nil {
+		if n.handle(query, testLinks[0].Addr, now) == nil {
 			b.Fatal("no answer")
 		}
 	}

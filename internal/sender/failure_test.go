@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/messngr/messngr"
-	"github.com/messngr/messngr/internal/names"
+	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/netbios/nbss"
 	"github.com/messngr/messngr/smb"
 )
@@ -271,7 +271,7 @@ func TestInterruptedTooLate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = s.sendSMB(ctx, names.Found{Addr: r.addr().Addr(), Name: own("HOST2", 3, 0).Name, From: names.FromLMHosts}, m, &d)
+	err = s.sendSMB(ctx, resolver.Found{Addr: r.addr().Addr(), Name: own("HOST2", 3, 0).Name, From: resolver.FromLMHosts}, m, &d)
 	cancel()
 	if err != nil {
 		t.Error(err)

@@ -16,8 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/messngr/messngr"
-	"github.com/messngr/messngr/internal/names"
 	"github.com/messngr/messngr/internal/oem"
+	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbns"
 	"github.com/messngr/messngr/netbios/nbss"
@@ -237,12 +237,12 @@ func newSender(t testing.TB, r *recipient, change func(*Config)) *Sender {
 	if err := os.WriteFile(file, []byte("127.0.0.1 HOST2\n127.0.0.1 K\x99LN\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	hosts, err := names.ReadLMHosts(file)
+	hosts, err := resolver.ReadLMHosts(file)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cfg := Config{
-		Resolver: &names.Resolver{LMHosts: hosts, Port: newNode(t), Retry: 20 * time.Millisecond},
+		Resolver: &resolver.Resolver{LMHosts: hosts, Port: newNode(t), Retry: 20 * time.Millisecond},
 		Computer: "MYHOST",
 		Port:     r.addr().Port(),
 		Timeout:  5 * time.Second,

@@ -13,14 +13,14 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/messngr/messngr"
-	"github.com/messngr/messngr/internal/names"
 	"github.com/messngr/messngr/internal/oem"
+	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/netbios"
 )
 
 // Config is what a Sender is told. All fields but SingleBlock must be set.
 type Config struct {
-	Resolver *names.Resolver
+	Resolver *resolver.Resolver
 	// Computer is the name that calls.
 	Computer string
 	// Port is the TCP port that is called, as a rule 139.
@@ -101,9 +101,9 @@ func (s *Sender) send(ctx context.Context, d Draft, del *messngr.Delivery) error
 
 // find turns what a person wrote into an address and, where it is one, the
 // NetBIOS name to call.
-func (s *Sender) find(ctx context.Context, to string) (names.Found, error) {
+func (s *Sender) find(ctx context.Context, to string) (resolver.Found, error) {
 	if addr, err := netip.ParseAddr(to); err == nil {
-		return names.Found{Addr: addr, From: names.FromAddress}, nil
+		return resolver.Found{Addr: addr, From: resolver.FromAddress}, nil
 	}
 	label, _, isHost := strings.Cut(to, ".")
 	// The name is looked up in the page of those about whom nothing is known.
@@ -114,11 +114,11 @@ func (s *Sender) find(ctx context.Context, to string) (names.Found, error) {
 	case isHost:
 		name = netbios.SMBServer // a host name whose first label is no NetBIOS name
 	default:
-		return names.Found{}, err
+		return resolver.Found{}, err
 	}
 	found, err := s.cfg.Resolver.Resolve(ctx, name, to)
 	if err != nil {
-		return names.Found{}, failed(messngr.NERRNameNotFound, "%w", err)
+		return resolver.Found{}, failed(messngr.NERRNameNotFound, "%w", err)
 	}
 	return found, nil
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/messngr/messngr"
-	"github.com/messngr/messngr/internal/names"
+	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbns"
 	"github.com/messngr/messngr/netbios/nbss"
@@ -99,7 +99,7 @@ func TestCalledNameOfDNSHost(t *testing.T) {
 				t.Fatal(err)
 			}
 			var d messngr.Delivery
-			found := names.Found{Addr: r.addr().Addr(), Name: own("HOST2", 0x03, 0).Name, From: names.FromDNS}
+			found := resolver.Found{Addr: r.addr().Addr(), Name: own("HOST2", 0x03, 0).Name, From: resolver.FromDNS}
 			err = s.sendSMB(t.Context(), found, m, &d)
 			if (err == nil) != tt.ok {
 				t.Errorf("sent: %v", err)

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/messngr/messngr"
-	"github.com/messngr/messngr/internal/names"
+	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbss"
 	"github.com/messngr/messngr/smb"
@@ -30,7 +30,7 @@ const (
 
 // sendSMB calls the recipient on a NetBIOS session and sends m: [MS-MSRP]
 // 3.2.4.4.
-func (s *Sender) sendSMB(ctx context.Context, to names.Found, m encoded, del *messngr.Delivery) error {
+func (s *Sender) sendSMB(ctx context.Context, to resolver.Found, m encoded, del *messngr.Delivery) error {
 	if n := len(m.text); s.cfg.SingleBlock && n > smb.BlockSize {
 		return fmt.Errorf("the text has %d bytes, a single block carries %d: leave --single-block out; nothing was sent", n, smb.BlockSize)
 	}
@@ -52,20 +52,20 @@ func (s *Sender) sendSMB(ctx context.Context, to names.Found, m encoded, del *me
 // address is asked for the name of its messenger. A host of the DNS may have
 // any NetBIOS name, so its own is tried first. When the name is not to be had,
 // *SMBSERVER is called, which servers answer to.
-func (s *Sender) connect(ctx context.Context, to names.Found, del *messngr.Delivery) (*call, error) {
+func (s *Sender) connect(ctx context.Context, to resolver.Found, del *messngr.Delivery) (*call, error) {
 	addr := netip.AddrPortFrom(to.Addr, s.cfg.Port)
 	try := func(called netbios.Name) (*call, error) {
 		del.Called = called.String()
 		return s.call(ctx, addr, called)
 	}
-	if to.From != names.FromAddress {
+	if to.From != resolver.FromAddress {
 		c, err := try(to.Name)
-		if err == nil || to.From != names.FromDNS || !errors.Is(err, nbss.CalledNameNotPresent) {
+		if err == nil || to.From != resolver.FromDNS || !errors.Is(err, nbss.CalledNameNotPresent) {
 			return c, err
 		}
 	}
 	if status, err := s.cfg.Resolver.NodeStatus(ctx, to.Addr); err == nil {
-		if name, ok := names.MessengerName(status); ok && name != to.Name {
+		if name, ok := resolver.MessengerName(status); ok && name != to.Name {
 			return try(name)
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/messngr/messngr/internal/api"
-	"github.com/messngr/messngr/internal/names"
+	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/internal/sender"
 )
 
@@ -120,7 +120,7 @@ Now send one yourself, from another terminal:
 
     %s`, port, s.examples(st)[0].command)
 	out := sender.New(sender.Config{
-		Resolver: &names.Resolver{},
+		Resolver: &resolver.Resolver{},
 		Computer: s.cfg.Name, Port: port, Timeout: s.cfg.Send.Timeout, MaxText: s.cfg.Send.MaxText,
 		Page: s.cfg.SendPage,
 	})

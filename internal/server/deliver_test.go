@@ -14,7 +14,7 @@ import (
 	"github.com/messngr/messngr"
 	"github.com/messngr/messngr/internal/api"
 	"github.com/messngr/messngr/internal/listener"
-	"github.com/messngr/messngr/internal/names"
+	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/internal/sender"
 	"github.com/messngr/messngr/internal/store"
 	"github.com/messngr/messngr/netbios"
@@ -153,7 +153,7 @@ func TestFullStore(t *testing.T) {
 
 	// Our own sender, in blocks.
 	out := sender.New(sender.Config{
-		Resolver: &names.Resolver{}, Computer: "HOST3", Port: addr.Port(), Timeout: 5 * time.Second,
+		Resolver: &resolver.Resolver{}, Computer: "HOST3", Port: addr.Port(), Timeout: 5 * time.Second,
 		MaxText: 4095, Page: s.cfg.SendPage,
 	})
 	draft := sender.Draft{From: "BOB", To: "127.0.0.1", Text: "y"}

@@ -17,7 +17,7 @@ import (
 	"github.com/messngr/messngr"
 	"github.com/messngr/messngr/internal/api"
 	"github.com/messngr/messngr/internal/config"
-	"github.com/messngr/messngr/internal/names"
+	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/internal/sender"
 )
 
@@ -66,7 +66,7 @@ func TestRun(t *testing.T) {
 		await(t, "the banner", func() bool { return strings.HasSuffix(banner.String(), "Ctrl-C ends it.\n") })
 
 		bob := sender.New(sender.Config{
-			Resolver: &names.Resolver{}, Computer: "HOST3", Port: netip.MustParseAddrPort(addr).Port(), Timeout: 5 * time.Second, MaxText: 4095, Page: cfg.SendPage,
+			Resolver: &resolver.Resolver{}, Computer: "HOST3", Port: netip.MustParseAddrPort(addr).Port(), Timeout: 5 * time.Second, MaxText: 4095, Page: cfg.SendPage,
 		})
 		if del := bob.Send(ctx, sender.Draft{From: "BOB", To: "127.0.0.1", Text: round.text}); del.State != messngr.Accepted {
 			t.Fatalf("%+v", del)

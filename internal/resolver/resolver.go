@@ -1,4 +1,7 @@
-package names
+// Package resolver asks others for the addresses of NetBIOS names, and for the
+// names of addresses. What a file says is LMHosts. The packets are those of
+// package nbns.
+package resolver
 
 import (
 	"context"
@@ -13,6 +16,12 @@ import (
 
 	"github.com/messngr/messngr/netbios"
 )
+
+// port is that of the name service: RFC 1002 4.2, NAME_SERVICE_UDP_PORT.
+const port = 137
+
+// maxAddrs is the most addresses of one answer that are looked at.
+const maxAddrs = 8
 
 // Where an answer came from: the values of Found.From.
 const (

@@ -1,4 +1,4 @@
-package names
+package resolver
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/messngr/messngr/internal/links"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbns"
 )
@@ -27,11 +28,11 @@ type peer struct {
 // peers returns the broadcast addresses of this host's networks, and this host
 // itself, whose names are so found without any network.
 func peers() ([]peer, error) {
-	all := []peer{{localhost, loopback, "this host"}}
-	links, err := readLinks()
-	for _, l := range links {
-		if l.broadcast.IsValid() {
-			all = append(all, peer{l.broadcast, l.prefix, fmt.Sprintf("broadcast on %s (%s)", l.name, l.broadcast)})
+	all := []peer{{links.Localhost, links.Loopback, "this host"}}
+	networks, err := links.Read()
+	for _, l := range networks {
+		if l.Broadcast.IsValid() {
+			all = append(all, peer{l.Broadcast, l.Prefix, fmt.Sprintf("broadcast on %s (%s)", l.Name, l.Broadcast)})
 		}
 	}
 	return all, err

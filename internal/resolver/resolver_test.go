@@ -1,4 +1,4 @@
-package names
+package resolver
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/messngr/messngr/internal/links"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbns"
 )
@@ -78,7 +79,7 @@ func asking(port uint16, addrs ...string) *Resolver {
 		peersOf: func() ([]peer, error) {
 			var all []peer
 			for i, a := range addrs {
-				all = append(all, peer{ip(a), loopback, fmt.Sprintf("broadcast on test%d (%s)", i, a)})
+				all = append(all, peer{ip(a), links.Loopback, fmt.Sprintf("broadcast on test%d (%s)", i, a)})
 			}
 			return all, nil
 		},
@@ -298,12 +299,12 @@ func TestResolveCancel(t *testing.T) {
 	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took > r.Retry/2 {
 		t.Errorf("Resolve: %v after %v, want the context's error at once", err, took)
 	}
-	if _, err := r.NodeStatus(ctx, localhost); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := r.NodeStatus(ctx, links.Localhost); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("NodeStatus: %v, want the context's error", err)
 	}
 	ctx, cancel = context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := r.NodeStatus(ctx, localhost); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := r.NodeStatus(ctx, links.Localhost); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("NodeStatus: %v, want the context's error", err)
 	}
 }
@@ -314,7 +315,7 @@ func TestResolveTroubles(t *testing.T) {
 	r.Retry = time.Millisecond
 	r.peersOf = func() ([]peer, error) {
 		// No IPv4 socket sends to an IPv6 address.
-		return []peer{{ip("::1"), loopback, "broadcast on eth0 (::1)"}, {localhost, loopback, "this host"}}, nil
+		return []peer{{ip("::1"), links.Loopback, "broadcast on eth0 (::1)"}, {links.Localhost, links.Loopback, "this host"}}, nil
 	}
 	r.lookupDNS = func(ctx context.Context, host string) ([]netip.Addr, error) {
 		<-ctx.Done()
@@ -335,7 +336,7 @@ func TestResolveTroubles(t *testing.T) {
 
 func TestAnswerTo(t *testing.T) {
 	asked := []peer{
-		{localhost, loopback, ""},
+		{links.Localhost, links.Loopback, ""},
 		{ip("10.77.0.255"), netip.MustParsePrefix("10.77.0.0/24"), ""},
 		{ip("10.77.255.255"), netip.MustParsePrefix("10.77.0.0/16"), ""},
 	}
@@ -353,7 +354,7 @@ func TestAnswerTo(t *testing.T) {
 		{"from nowhere near", "192.0.2.1", []string{"10.77.0.2"}, ""},
 		{"from this host", "127.0.0.1", []string{"127.0.0.1"}, "127.0.0.1"},
 		{"from this host, of another", "127.0.0.1", []string{"10.77.0.2"}, "10.77.0.2"},
-		{"our loopback, from another", "10.77.0.2", []string{"127.0.0.1"}, ""},
+		{"our links.Loopback, from another", "10.77.0.2", []string{"127.0.0.1"}, ""},
 		{"a group without addresses", "10.77.0.2", []string{"255.255.255.255"}, ""},
 		{"nobody's address", "10.77.0.2", []string{"0.0.0.0", "224.0.0.1", "10.77.0.2"}, "10.77.0.2"},
 		{"twenty addresses", "10.77.0.2", strings.Fields(strings.Repeat("192.0.2.1 ", 19) + "10.77.0.2"), "10.77.0.2"},
@@ -391,7 +392,7 @@ func TestNodeStatus(t *testing.T) {
 		}
 	})
 	r := asking(p.port())
-	got, err := r.NodeStatus(t.Context(), localhost)
+	got, err := r.NodeStatus(t.Context(), links.Localhost)
 	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("NodeStatus: %v (-want +got):\n%s", err, diff)
 	}
@@ -404,7 +405,7 @@ func TestNodeStatusFails(t *testing.T) {
 	quiet := newPeer(t, "127.0.0.1:0", silent)
 	r := asking(quiet.port())
 	start := time.Now()
-	got, err := r.NodeStatus(t.Context(), localhost)
+	got, err := r.NodeStatus(t.Context(), links.Localhost)
 	if took := time.Since(start); !errors.Is(err, errSilent) || got.Names != nil || took < 2*r.Retry {
 		t.Errorf("a silent host: %v, %v after %v", got, err, took)
 	}
@@ -418,7 +419,7 @@ func TestNodeStatusFails(t *testing.T) {
 	r.Retry = 10 * time.Second
 	free.conn.Close()
 	start = time.Now()
-	_, err = r.NodeStatus(t.Context(), localhost)
+	_, err = r.NodeStatus(t.Context(), links.Localhost)
 	if took := time.Since(start); err == nil || !strings.HasSuffix(err.Error(), "refused") || took > r.Retry/2 {
 		t.Errorf("a closed port: %v after %v", err, took)
 	}
@@ -427,54 +428,16 @@ func TestNodeStatusFails(t *testing.T) {
 	}
 }
 
-// The Resolver finds a Node, on sockets.
-func TestResolverAndNode(t *testing.T) {
-	n := newTestNode(t)
-	run(t, n)
-	r := asking(n.Addr().Port(), "127.0.0.1")
-	found, err := r.Resolve(t.Context(), nameOf(t, "ALICE<03>"), "")
-	if err != nil || found.Addr != localhost {
-		t.Fatalf("Resolve = %+v, %v", found, err)
-	}
-	if found, err := r.Resolve(t.Context(), nameOf(t, "BOB<03>"), ""); err == nil {
-		t.Errorf("a name that is not the node's is at %+v", found)
-	}
-	status, err := r.NodeStatus(t.Context(), found.Addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if name, ok := MessengerName(status); !ok || name != nameOf(t, "LEGACY<03>") {
-		t.Errorf("the node's own name is %v, %v in %+v", name, ok, status)
-	}
-}
-
 // The zero Resolver asks this host at port 137 and all networks. There may be
 // anything, but no name such as this.
 func TestPeers(t *testing.T) {
 	all, err := peers()
-	if err != nil || len(all) == 0 || all[0].addr != localhost {
+	if err != nil || len(all) == 0 || all[0].addr != links.Localhost {
 		t.Errorf("peers = %+v, %v; want this host first", all, err)
 	}
 	for _, p := range all {
 		if !p.addr.Is4() || !p.from.Contains(p.addr) || p.text == "" {
 			t.Errorf("peer %+v", p)
-		}
-	}
-}
-
-func BenchmarkResolve(b *testing.B) {
-	n := newTestNode(b)
-	run(b, n)
-	r := asking(n.Addr().Port(), "127.0.0.1")
-	r.peersOf = func() ([]peer, error) {
-		all, err := peers() // what it takes to list the networks counts, but nothing leaves this host
-		return all[:1], err
-	}
-	name := nameOf(b, "LEGACY<03>")
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := r.Resolve(b.Context(), name, ""); err != nil {
-			b.Fatal(err)
 		}
 	}
 }
