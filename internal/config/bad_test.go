@@ -60,6 +60,17 @@ func TestBadValues(t *testing.T) {
 		{"smb.listen = [':0']", `f: smb.listen: ":0": "0" is not a port`},
 		{"names.listen = 'localhost'", `f: names.listen: "localhost" is not an address with a port, such as ":137" or "10.77.0.2:137"`},
 
+		// the name service
+		{"names.node_type = 'X'", `f: names.node_type: "X" is not one of B, P, M, H`},
+		{"names.wins_servers = ['wins']", `f: names.wins_servers: "wins" is not an IPv4 address`},
+		{"names.wins_servers = ['10.0.0.1', '2001:db8::1']", `f: names.wins_servers: "2001:db8::1" is not an IPv4 address`},
+		{"names.resolve_order = ['hosts']", `f: names.resolve_order: "hosts" is not one of lmhosts, wins, broadcast, dns`},
+		{"names.broadcast_timeout = '0s'", `f: names.broadcast_timeout: "0s" is not a time such as "90s"`},
+		{"names.server_timeout = '5'", `f: names.server_timeout: "5" is not a time such as "90s"`},
+		{"wins.serve = true\nnames.listen = ''", `f: wins.serve: a name server needs the door of [names]: give names.listen an address`},
+		{"wins.min_ttl = '1h'\nwins.max_ttl = '30m'", `f: wins.max_ttl: 30m0s is less than min_ttl, 1h0m0s`},
+		{"wins.min_ttl = 'x'", `f: wins.min_ttl: "x" is not a time such as "90s"`},
+
 		// numbers
 		{"smb.code_page = 1", `f: smb.code_page: no code page 1: choose one of ` + pages},
 		{"send.code_page = 2", `f: send.code_page: no code page 2: choose one of ` + pages},

@@ -40,6 +40,7 @@ type Config struct {
 	Guard   guard.Config
 	SMB     SMB
 	Names   Names
+	WINS    WINS
 	Display display.Config // what the file says of it; the terminal's part is the caller's
 	Send    Send
 	Log     slog.Level
@@ -59,8 +60,19 @@ type SMB struct {
 
 // Names configures the name service.
 type Names struct {
-	Listen  string // empty: no listener
-	LMHosts string // a path; empty: none
+	Listen                          string           // empty: no listener
+	NodeType                        string           // "B", "P", "M" or "H"; empty: by whether there are servers
+	Servers                         []netip.AddrPort // WINS servers
+	Order                           []string         // of "lmhosts", "wins", "broadcast" and "dns"; empty: by the node type
+	BroadcastTimeout, ServerTimeout time.Duration    // of one try
+	LMHosts                         string           // a path; empty: none
+}
+
+// WINS configures the name server.
+type WINS struct {
+	Serve          bool
+	Static         string // the path of an LMHOSTS file; empty: none
+	MinTTL, MaxTTL time.Duration
 }
 
 // Send configures the sender.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -45,7 +46,8 @@ func TestDefaults(t *testing.T) {
 			MaxConnections: 512, MaxPerSource: 128, MaxUnfinished: 16 << 20,
 			IdleTimeout: 90 * time.Second, MessageTimeout: 30 * time.Second,
 		},
-		Names:   Names{Listen: ":137", LMHosts: "/data/lmhosts"},
+		Names:   Names{Listen: ":137", BroadcastTimeout: 250 * time.Millisecond, ServerTimeout: 1500 * time.Millisecond, LMHosts: "/data/lmhosts"},
+		WINS:    WINS{MinTTL: 40 * time.Minute, MaxTTL: 144 * time.Hour},
 		Display: display.Config{Header: "Message from {from} to {to} on {date}"},
 		Send:    Send{Port: 139, Timeout: 10 * time.Second, CodePage: page(t, 850), MaxText: 4095},
 	}
@@ -133,8 +135,18 @@ max_unfinished = 65536
 idle_timeout = "1m30s"
 message_timeout = "250ms"
 [names]
-listen = ""
+listen = "10.77.0.2:137"
+node_type = "m"
+wins_servers = ["10.77.0.9", "10.77.0.10:1137"]
+resolve_order = ["dns", "wins"]
+broadcast_timeout = "750ms"
+server_timeout = "5s"
 lmhosts = "/etc/lmhosts"
+[wins]
+serve = true
+static = "/etc/static"
+min_ttl = "1h"
+max_ttl = "2h"
 [display]
 header = "{from}: {provenance}"
 date = "%Y-%m-%d"
@@ -161,16 +173,24 @@ level = "debug"
 		c.Name, c.Workgroup, c.Aliases, c.Guard.OnlyNetworks, len(c.Guard.Networks),
 		c.SMB.Listen, c.SMB.CodePage.Number(), c.SMB.MaxText, c.SMB.MaxConnections, c.SMB.MaxPerSource, c.SMB.MaxUnfinished,
 		c.SMB.IdleTimeout, c.SMB.MessageTimeout,
-		c.Names, c.Display, c.Send.Port, c.Send.Timeout, c.Send.CodePage.Number(), c.Send.MaxText, c.Log.String(),
+		c.Names, c.WINS, c.Display, c.Send.Port, c.Send.Timeout, c.Send.CodePage.Number(), c.Send.MaxText, c.Log.String(),
 	}
 	want := []any{
 		"FRONT-DESK", "BÄCKEREI", []string{"UPS", "OPERATOR"}, false, 3,
 		[]string{"10.77.0.2:139", "[fe80::1%eth0]:1139", ":netbios-ssn"}, 437, 1, 2, 3, 65536,
 		90 * time.Second, 250 * time.Millisecond,
-		Names{LMHosts: "/etc/lmhosts"}, display.Config{Header: "{from}: {provenance}", Date: "%Y-%m-%d", Bell: true},
+		Names{
+			Listen: "10.77.0.2:137", NodeType: "M",
+			Servers: []netip.AddrPort{netip.MustParseAddrPort("10.77.0.9:137"), netip.MustParseAddrPort("10.77.0.10:1137")},
+			Order:   []string{"dns", "wins"}, BroadcastTimeout: 750 * time.Millisecond, ServerTimeout: 5 * time.Second,
+			LMHosts: "/etc/lmhosts",
+		},
+		WINS{Serve: true, Static: "/etc/static", MinTTL: time.Hour, MaxTTL: 2 * time.Hour},
+		display.Config{Header: "{from}: {provenance}", Date: "%Y-%m-%d", Bell: true},
 		uint16(1139), 3 * time.Second, 1252, 128, "DEBUG",
 	}
-	if diff := cmp.Diff(want, got); diff != "" {
+	sameAddr := cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })
+	if diff := cmp.Diff(want, got, sameAddr); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,9 +40,21 @@ type file struct {
 	} `toml:"smb"`
 
 	Names struct {
-		Listen  string `toml:"listen"`
-		LMHosts string `toml:"lmhosts"`
+		Listen           string   `toml:"listen"`
+		NodeType         string   `toml:"node_type"`
+		WINSServers      []string `toml:"wins_servers"`
+		ResolveOrder     []string `toml:"resolve_order"`
+		BroadcastTimeout string   `toml:"broadcast_timeout"`
+		ServerTimeout    string   `toml:"server_timeout"`
+		LMHosts          string   `toml:"lmhosts"`
 	} `toml:"names"`
+
+	WINS struct {
+		Serve  bool   `toml:"serve"`
+		Static string `toml:"static"`
+		MinTTL string `toml:"min_ttl"`
+		MaxTTL string `toml:"max_ttl"`
+	} `toml:"wins"`
 
 	Display struct {
 		Header string `toml:"header"`
@@ -71,7 +84,8 @@ type file struct {
 func (f *file) check() (c *Config, option string, err error) {
 	c = &Config{
 		SMB:     SMB{Listen: f.SMB.Listen},
-		Names:   Names{Listen: f.Names.Listen},
+		Names:   Names{Listen: f.Names.Listen, NodeType: strings.ToUpper(f.Names.NodeType)},
+		WINS:    WINS{Serve: f.WINS.Serve, Static: f.WINS.Static},
 		Display: display.Config{Header: f.Display.Header, Date: f.Display.Date, Bell: f.Display.Bell},
 	}
 	for _, step := range []struct {
@@ -91,6 +105,30 @@ func (f *file) check() (c *Config, option string, err error) {
 				return nil
 			}
 			return checkAddress(f.Names.Listen, 137)
+		}},
+		{"names.node_type", func() error { return oneOf(c.Names.NodeType, "", "B", "P", "M", "H") }},
+		{"names.wins_servers", func() error { return each(f.Names.WINSServers, c.addServer) }},
+		{"names.resolve_order", func() error {
+			return each(f.Names.ResolveOrder, func(s string) error {
+				c.Names.Order = append(c.Names.Order, s)
+				return oneOf(s, "lmhosts", "wins", "broadcast", "dns")
+			})
+		}},
+		{"names.broadcast_timeout", timeSpan(&c.Names.BroadcastTimeout, f.Names.BroadcastTimeout)},
+		{"names.server_timeout", timeSpan(&c.Names.ServerTimeout, f.Names.ServerTimeout)},
+		{"wins.serve", func() error {
+			if f.WINS.Serve && f.Names.Listen == "" {
+				return errors.New("a name server needs the door of [names]: give names.listen an address")
+			}
+			return nil
+		}},
+		{"wins.min_ttl", timeSpan(&c.WINS.MinTTL, f.WINS.MinTTL)},
+		{"wins.max_ttl", timeSpan(&c.WINS.MaxTTL, f.WINS.MaxTTL)},
+		{"wins.max_ttl", func() error {
+			if c.WINS.MaxTTL < c.WINS.MinTTL {
+				return fmt.Errorf("%v is less than min_ttl, %v", c.WINS.MaxTTL, c.WINS.MinTTL)
+			}
+			return nil
 		}},
 		{"send.code_page", lookup(&c.Send.CodePage, f.Send.CodePage)},
 		{"send.max_text", between(&c.Send.MaxText, f.Send.MaxText, 1, 1<<16)},
@@ -172,6 +210,22 @@ func (c *Config) setName(name string) (err error) {
 	return nil
 }
 
+// addServer adds an address, which may have a port, to the WINS servers.
+func (c *Config) addServer(s string) error {
+	addr, err := netip.ParseAddrPort(s)
+	if err != nil {
+		var a netip.Addr
+		if a, err = netip.ParseAddr(s); err == nil {
+			addr = netip.AddrPortFrom(a, 137)
+		}
+	}
+	if err != nil || !addr.Addr().Unmap().Is4() {
+		return fmt.Errorf("%q is not an IPv4 address", s)
+	}
+	c.Names.Servers = append(c.Names.Servers, netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()))
+	return nil
+}
+
 func (c *Config) setStations(f *file) error {
 	for i, raw := range f.Station {
 		var s station
@@ -250,8 +304,20 @@ func network(s string) (netip.Prefix, error) {
 	return p, nil
 }
 
+// oneOf checks that s is one of the words.
+func oneOf(s string, words ...string) error {
+	if slices.Contains(words, s) {
+		return nil
+	}
+	return fmt.Errorf("%q is not one of %s", s, strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), ", "))
+}
+
 // forbidden are the characters that Windows allows in no computer name.
 const forbidden = `\/:*?"<>|`
+
+// CheckName checks a name that a station can have, as a person wrote it, and
+// returns it in upper case.
+func (c *Config) CheckName(s string) (string, error) { return netbiosName(c.SMB.CodePage, s) }
 
 // netbiosName checks a name that a station can have and returns it in upper
 // case.
