@@ -25,6 +25,7 @@ type Host struct {
 	Name string     // its NetBIOS name
 	Addr netip.Addr // of eth0
 	Dir  string     // its data; every user can enter it
+	lan  *LAN
 	ns   string
 }
 

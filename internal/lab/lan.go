@@ -42,11 +42,18 @@ import (
 
 // A LAN is one Ethernet segment: a namespace that holds a bridge.
 type LAN struct {
-	name string // prefix of the names of its namespaces
+	name    string // prefix of the names of its namespaces
+	network byte   // 10.77.network.0/24
+	routed  bool   // there is a router at routerHost
 }
 
-// Broadcast is the broadcast address of every LAN.
-var Broadcast = netip.MustParseAddr("10.77.0.255")
+// routerHost is the last byte of the router's address on each of its segments.
+const routerHost = 254
+
+// Broadcast returns the segment's broadcast address, such as 10.77.0.255.
+func (l *LAN) Broadcast() netip.Addr { return l.addr(255) }
+
+func (l *LAN) addr(n byte) netip.Addr { return netip.AddrFrom4([4]byte{10, 77, l.network, n}) }
 
 // prefix begins the name of everything of ours that outlives a killed process:
 // prefix, process id, "-", the rest.
@@ -68,24 +75,52 @@ func NewLAN(t testing.TB) *LAN {
 
 func (l *LAN) bridge() string { return l.name + "-lan" }
 
-// Host adds host n, from 1 to 254, with the address 10.77.0.n/24 on eth0. The
+// NewRouted returns two segments, 10.77.0.0/24 and 10.77.1.0/24, with a router
+// between them. It takes no broadcast from one to the other.
+func NewRouted(t testing.TB) (near, far *LAN) {
+	t.Helper()
+	near, far = NewLAN(t), NewLAN(t)
+	far.network = 1
+	near.routed, far.routed = true, true
+	router := near.name + "-router"
+	near.addNamespace(t, router)
+	for _, l := range []*LAN{near, far} {
+		device := fmt.Sprintf("eth%d", l.network)
+		l.plug(t, routerHost, router, device)
+		ip(t, "-n", router, "address", "add", l.addr(routerHost).String()+"/24", "dev", device)
+	}
+	ip(t, "netns", "exec", router, "sysctl", "-q", "net.ipv4.ip_forward=1")
+	return near, far
+}
+
+// plug connects a device of a namespace to the segment, as its port n.
+func (l *LAN) plug(t testing.TB, n int, ns, device string) {
+	t.Helper()
+	port := fmt.Sprintf("p%d", n)
+	ip(t, "-n", l.bridge(), "link", "add", port, "type", "veth", "peer", "name", device, "netns", ns)
+	ip(t, "-n", l.bridge(), "link", "set", port, "master", "br0", "up")
+	ip(t, "-n", ns, "link", "set", device, "up")
+}
+
+// Host adds host n, from 1 to 253, with the address 10.77.0.n/24 on eth0. The
 // name is the NetBIOS name that its peers get. The host, its data and every
 // process on it are gone when the test ends.
 func (l *LAN) Host(t testing.TB, n int, name string) *Host {
 	t.Helper()
 	h := &Host{
 		Name: name,
-		Addr: netip.AddrFrom4([4]byte{10, 77, 0, byte(n)}),
+		Addr: l.addr(byte(n)),
+		lan:  l,
 		ns:   fmt.Sprintf("%s-h%d", l.name, n),
 		Dir:  tempDir(t, fmt.Sprintf("h%d", n)),
 	}
 	l.addNamespace(t, h.ns)
-	port := fmt.Sprintf("p%d", n)
-	ip(t, "-n", l.bridge(), "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", h.ns)
-	ip(t, "-n", l.bridge(), "link", "set", port, "master", "br0", "up")
-	ip(t, "-n", h.ns, "address", "add", h.Addr.String()+"/24", "broadcast", Broadcast.String(), "dev", "eth0")
 	ip(t, "-n", h.ns, "link", "set", "lo", "up")
-	ip(t, "-n", h.ns, "link", "set", "eth0", "up")
+	l.plug(t, n, h.ns, "eth0")
+	ip(t, "-n", h.ns, "address", "add", h.Addr.String()+"/24", "broadcast", l.Broadcast().String(), "dev", "eth0")
+	if l.routed {
+		ip(t, "-n", h.ns, "route", "add", "default", "via", l.addr(routerHost).String())
+	}
 	return h
 }
 

@@ -5,6 +5,7 @@ package lab
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -31,7 +32,7 @@ func TestLANBroadcastsAndAnswers(t *testing.T) {
 	})
 	t.Cleanup(func() { client.Close() })
 
-	if _, err := client.WriteTo([]byte("who?"), &net.UDPAddr{IP: Broadcast.AsSlice(), Port: 137}); err != nil {
+	if _, err := client.WriteTo([]byte("who?"), &net.UDPAddr{IP: lan.Broadcast().AsSlice(), Port: 137}); err != nil {
 		t.Fatal(err)
 	}
 	text, from := receive(t, server)
@@ -44,6 +45,33 @@ func TestLANBroadcastsAndAnswers(t *testing.T) {
 	text, from = receive(t, client)
 	if text != "me" || from.String() != "10.77.0.2:137" {
 		t.Errorf("host 3 got %q from %v, want me from 10.77.0.2:137", text, from)
+	}
+}
+
+// A router takes what is for one host to the other segment, and no broadcast.
+func TestRouted(t *testing.T) {
+	t.Parallel()
+	near, far := NewRouted(t)
+	h2, h3, h4 := near.Host(t, 2, "HOST2"), near.Host(t, 3, "HOST3"), far.Host(t, 4, "HOST4")
+	listen := func(h *Host) (conn net.PacketConn) {
+		h.Do(t, func() (err error) {
+			conn, err = net.ListenPacket("udp4", ":137")
+			return err
+		})
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	from, here, there := listen(h2), listen(h3), listen(h4)
+	for _, to := range []netip.Addr{near.Broadcast(), far.Broadcast(), h4.Addr} {
+		if _, err := from.WriteTo([]byte("for "+to.String()), &net.UDPAddr{IP: to.AsSlice(), Port: 137}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if text, _ := receive(t, here); text != "for 10.77.0.255" {
+		t.Errorf("a neighbour got %q", text)
+	}
+	if text, from := receive(t, there); text != "for 10.77.1.4" || from.IP.String() != "10.77.0.2" {
+		t.Errorf("behind the router came %q from %v", text, from)
 	}
 }
 

@@ -5,6 +5,7 @@ package lab
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,10 +73,25 @@ func (h *Host) StartNMBD(t testing.TB, conf string) *Process {
 	answer := fmt.Sprintf("%s %s<03>", h.Addr, h.Name)
 	p.await(t, "own the name "+h.Name, func() bool {
 		// By broadcast: nmbd answers a unicast query before it owns the name.
-		out := h.Run(t, "nmblookup", "-s", conf, "-B", Broadcast.String(), h.Name+"#03")
+		out := h.Run(t, "nmblookup", "-s", conf, "-B", h.lan.Broadcast().String(), h.Name+"#03")
 		return strings.Contains(out.Stdout, answer)
 	})
 	return p
+}
+
+// Smbtorture runs a test of Samba's own suite, such as "nbt.register", from the
+// host against another and returns what it wrote. The error is nil only when
+// the test passed.
+func (h *Host) Smbtorture(t testing.TB, to netip.Addr, conf, test string, args ...string) (string, error) {
+	t.Helper()
+	NeedProgram(t, "smbtorture", "samba-testsuite")
+	args = append([]string{"//" + to.String() + "/IPC$", "-s", conf, "-U%", test}, args...)
+	out := h.Run(t, "smbtorture", args...)
+	said := out.Stdout + out.Stderr
+	if out.Code != 0 || !strings.Contains(said, "success: ") {
+		return said, fmt.Errorf("smbtorture %s: exit status %d", test, out.Code)
+	}
+	return said, nil
 }
 
 // An SMBDMessage is what smbd gave to its message command.
