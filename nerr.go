@@ -15,14 +15,22 @@ type NERR uint16
 const (
 	NERRNetworkError     NERR = 2136 // NERR_NetworkError
 	NERRNameNotFound     NERR = 2273 // NERR_NameNotFound
+	NERRAlreadyExists    NERR = 2276 // NERR_AlreadyExists
+	NERRTooManyNames     NERR = 2277 // NERR_TooManyNames
+	NERRDelComputerName  NERR = 2278 // NERR_DelComputerName
 	NERRPausedRemote     NERR = 2281 // NERR_PausedRemote
 	NERRBadReceive       NERR = 2282 // NERR_BadReceive
 	NERRMsgNotStarted    NERR = 2284 // NERR_MsgNotStarted
+	NERRNotLocalName     NERR = 2285 // NERR_NotLocalName
 	NERRTruncated        NERR = 2289 // NERR_TruncatedBroadcast
+	NERRDuplicateName    NERR = 2297 // NERR_DuplicateName
 	MsgHelpAvailable     NERR = 3514
 	MsgSendFailed        NERR = 3722
+	MsgNameDeleted       NERR = 4650
 	MsgSent              NERR = 4652
-	msgCommandSuccessful NERR = 3500
+	MsgNameAdded         NERR = 4654
+	MsgName              NERR = 4800
+	MsgCommandSuccessful NERR = 3500
 )
 
 // nerrTexts are the texts as the users of Windows know them; %1 is what the
@@ -53,7 +61,7 @@ var nerrTexts = map[NERR]string{
 	2298: "This message alias will be deleted later.",
 	2299: "The message alias was not successfully deleted from all networks.",
 
-	msgCommandSuccessful: "The command completed successfully.",
+	MsgCommandSuccessful: "The command completed successfully.",
 
 	3421: "Messenger Service",
 	3514: "More help is available by typing NET HELPMSG %1.",

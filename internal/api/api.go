@@ -4,8 +4,11 @@
 //	GET  /v1/status                             → Status
 //	GET  /v1/messages?after=ID&last=N&watch=1   → one Message a line (NDJSON)
 //	POST /v1/messages   Draft                   → 201 Posted
+//	GET  /v1/names                              → []Alias
+//	POST /v1/names      {"name": "ALICE"}       → 201 Alias, once it is claimed
+//	DELETE /v1/names/ALICE                      → 204, once it is released
 //
-// An error is answered with a 4xx or 5xx code and {"error": "…"}.
+// An error is answered with a 4xx or 5xx code and a Problem.
 package api
 
 import (
@@ -58,8 +61,12 @@ type Draft struct {
 	Text string `json:"text"`
 }
 
-// ErrDraft is wrapped by every error about a draft that cannot be a message.
-var ErrDraft = errors.New("not a message")
+// ErrDraft is wrapped by every error about a draft that cannot be a message,
+// ErrName by that about what cannot be a name.
+var (
+	ErrDraft = errors.New("not a message")
+	ErrName  = errors.New("not a name")
+)
 
 // Posted answers a Draft.
 type Posted struct {
@@ -76,12 +83,6 @@ type Status struct {
 	Workgroup string     `json:"workgroup"`
 	Names     []Name     `json:"names"`
 	Listeners []Listener `json:"listeners"`
-}
-
-// A Name is a NetBIOS name that the service answers to.
-type Name struct {
-	Name  string `json:"name"` // such as "HOST2<03>"
-	Group bool   `json:"group"`
 }
 
 // A Listener is a door of the service.
@@ -108,9 +109,4 @@ func (l Listener) Line() string {
 		line += "; " + l.Remedy
 	}
 	return line
-}
-
-// A problem is the body of an error response.
-type problem struct {
-	Error string `json:"error"`
 }

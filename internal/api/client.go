@@ -115,9 +115,9 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (i
 		return resp.Body, nil
 	}
 	defer resp.Body.Close()
-	var p problem
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(&p); err != nil || p.Error == "" {
+	p := new(Problem)
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<16)).Decode(p); err != nil || p.Text == "" {
 		return nil, fmt.Errorf("the service answered %s", resp.Status)
 	}
-	return nil, errors.New(p.Error)
+	return nil, p
 }

@@ -39,7 +39,7 @@ func start(t *testing.T, change func(*Config)) *service {
 	s.store = store.NewMemory(store.Config{Committed: s.hub.Publish})
 	cfg := Config{
 		Store: s.store, Hub: s.hub, Log: slog.New(slog.DiscardHandler),
-		Status: func() Status { return Status{Version: "1.2", PID: 7, Names: []Name{{"HOST1<03>", false}}} },
+		Status: func() Status { return Status{Version: "1.2", PID: 7, Names: []Name{{Name: "HOST1<03>"}}} },
 		Post: func(ctx context.Context, d Draft) (messngr.ID, error) {
 			if d.From == "" {
 				return messngr.ID{}, fmt.Errorf("%w: \"from\" is empty", ErrDraft)

@@ -110,12 +110,12 @@ func TestMessagesRefuses(t *testing.T) {
 		{"/v1/nothing", 404, ""},
 	} {
 		resp := s.raw(t, "GET", tt.path, "")
-		var p problem
+		var p Problem
 		if err := json.NewDecoder(resp.Body).Decode(&p); err != nil && tt.want != "" {
 			t.Errorf("%s: the body is no JSON: %v", tt.path, err)
 		}
-		if resp.StatusCode != tt.code || p.Error != tt.want {
-			t.Errorf("%s: %d %q, want %d %q", tt.path, resp.StatusCode, p.Error, tt.code, tt.want)
+		if resp.StatusCode != tt.code || p.Text != tt.want {
+			t.Errorf("%s: %d %q, want %d %q", tt.path, resp.StatusCode, p.Text, tt.code, tt.want)
 		}
 	}
 	if resp := s.raw(t, "DELETE", "/v1/messages", ""); resp.StatusCode != 405 {

@@ -63,15 +63,15 @@ func TestPostRefuses(t *testing.T) {
 		code       int
 		want       string
 	}{
-		{"nothing", ``, 400, `the body is not a message: EOF`},
-		{"half", `{"from":"A"`, 400, `the body is not a message: unexpected EOF`},
-		{"a list", `[]`, 400, `the body is not a message: json: cannot unmarshal array into Go value of type api.Draft`},
-		{"unknown field", `{"from":"A","txt":"x"}`, 400, `the body is not a message: json: unknown field "txt"`},
-		{"wrong kind", `{"from":1}`, 400, `the body is not a message: json: cannot unmarshal number into Go struct field Draft.from of type string`},
-		{"garbage behind", `{"from":"A","text":"x"} x`, 400, `the body is not a message: something follows it`},
-		{"two messages", `{"from":"A","text":"x"}{"from":"A","text":"y"}`, 400, `the body is not a message: something follows it`},
+		{"nothing", ``, 400, `the body is not what is asked for: EOF`},
+		{"half", `{"from":"A"`, 400, `the body is not what is asked for: unexpected EOF`},
+		{"a list", `[]`, 400, `the body is not what is asked for: json: cannot unmarshal array into Go value of type api.Draft`},
+		{"unknown field", `{"from":"A","txt":"x"}`, 400, `the body is not what is asked for: json: unknown field "txt"`},
+		{"wrong kind", `{"from":1}`, 400, `the body is not what is asked for: json: cannot unmarshal number into Go struct field Draft.from of type string`},
+		{"garbage behind", `{"from":"A","text":"x"} x`, 400, `the body is not what is asked for: something follows it`},
+		{"two messages", `{"from":"A","text":"x"}{"from":"A","text":"y"}`, 400, `the body is not what is asked for: something follows it`},
 		{"no sender", `{"text":"x"}`, 400, `not a message: "from" is empty`},
-		{"too large", `{"from":"A","text":"` + strings.Repeat("x", maxDraft) + `"}`, 413, `the body is not a message: it has more than 1048576 bytes`},
+		{"too large", `{"from":"A","text":"` + strings.Repeat("x", maxDraft) + `"}`, 413, `the body is not what is asked for: it has more than 1048576 bytes: http: request body too large`},
 		{"no room", `{"from":"FULL","text":"x"}`, 507, `no room: the disk is full`},
 	} {
 		resp := s.raw(t, "POST", "/v1/messages", tt.body)
@@ -79,12 +79,12 @@ func TestPostRefuses(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", tt.name, err)
 		}
-		var p problem
+		var p Problem
 		if err := json.Unmarshal(body, &p); err != nil {
 			t.Errorf("%s: the body %q is no JSON: %v", tt.name, body, err)
 		}
-		if resp.StatusCode != tt.code || p.Error != tt.want {
-			t.Errorf("%s:\n got %d %s\nwant %d %s", tt.name, resp.StatusCode, p.Error, tt.code, tt.want)
+		if resp.StatusCode != tt.code || p.Text != tt.want {
+			t.Errorf("%s:\n got %d %s\nwant %d %s", tt.name, resp.StatusCode, p.Text, tt.code, tt.want)
 		}
 	}
 	if entries, err := s.store.Entries(t.Context(), all); err != nil || len(entries) != 0 {

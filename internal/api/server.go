@@ -33,8 +33,9 @@ type Config struct {
 	Hub    *hub.Hub
 	Status func() Status
 	// Post takes a draft through the one door.
-	Post func(context.Context, Draft) (messngr.ID, error)
-	Log  *slog.Logger
+	Post  func(context.Context, Draft) (messngr.ID, error)
+	Names Names
+	Log   *slog.Logger
 }
 
 // A Server serves the API on a unix socket.
@@ -62,6 +63,9 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("GET /v1/status", s.status)
 	mux.HandleFunc("GET /v1/messages", s.messages)
 	mux.HandleFunc("POST /v1/messages", s.post)
+	mux.HandleFunc("GET /v1/names", s.names)
+	mux.HandleFunc("POST /v1/names", s.addName)
+	mux.HandleFunc("DELETE /v1/names/{name}", s.deleteName)
 	srv := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -92,19 +96,8 @@ func (s *Server) status(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 	var d Draft
-	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxDraft))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(&d)
-	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
-		fail(w, http.StatusRequestEntityTooLarge, fmt.Errorf("the body is not a message: it has more than %d bytes", large.Limit))
-		return
-	}
-	if err != nil {
-		fail(w, http.StatusBadRequest, fmt.Errorf("the body is not a message: %w", err))
-		return
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		fail(w, http.StatusBadRequest, errors.New("the body is not a message: something follows it"))
+	if err := decode(w, r, &d); err != nil {
+		fail(w, statusOf(err), err)
 		return
 	}
 	id, err := s.cfg.Post(r.Context(), d)
@@ -113,6 +106,26 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, http.StatusCreated, Posted{id})
+}
+
+// errBody is wrapped by every error about a body that is not what it should be.
+var errBody = errors.New("the body is not what is asked for")
+
+// decode reads a request's body into v.
+func decode(w http.ResponseWriter, r *http.Request, v any) error {
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxDraft))
+	dec.DisallowUnknownFields()
+	err := dec.Decode(v)
+	if large := (*http.MaxBytesError)(nil); errors.As(err, &large) {
+		return fmt.Errorf("%w: it has more than %d bytes: %w", errBody, large.Limit, err)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", errBody, err)
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%w: something follows it", errBody)
+	}
+	return nil
 }
 
 // messages writes stored messages, oldest first, and with watch=1 goes on with
@@ -188,11 +201,17 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 
 // statusOf returns the HTTP status that says what kind of error err is.
 func statusOf(err error) int {
+	var large *http.MaxBytesError
+	var nerr messngr.NERR
 	switch {
-	case errors.Is(err, ErrDraft):
+	case errors.As(err, &large):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(err, ErrDraft), errors.Is(err, ErrName), errors.Is(err, errBody):
 		return http.StatusBadRequest
-	case errors.Is(err, store.ErrUnknown):
+	case errors.Is(err, store.ErrUnknown), errors.Is(err, messngr.NERRNotLocalName):
 		return http.StatusNotFound
+	case errors.As(err, &nerr):
+		return http.StatusConflict
 	case errors.Is(err, messngr.ErrNoRoom):
 		return http.StatusInsufficientStorage
 	}
@@ -200,7 +219,9 @@ func statusOf(err error) int {
 }
 
 func fail(w http.ResponseWriter, code int, err error) {
-	reply(w, code, problem{err.Error()})
+	p := Problem{Text: err.Error()}
+	errors.As(err, &p.NERR)
+	reply(w, code, p)
 }
 
 func reply(w http.ResponseWriter, code int, body any) {

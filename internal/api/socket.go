@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"github.com/messngr/messngr"
 )
 
 // maxSocketPath is the most bytes of a socket's path: sun_path of the systems
@@ -45,6 +47,16 @@ func socketPath(data string) (string, error) {
 	return path, nil
 }
 
+// A notRunning says that nobody is listening. It wraps the number that Windows
+// has for that.
+type notRunning struct{ data string }
+
+func (e *notRunning) Error() string {
+	return fmt.Sprintf("no service is running in %s: start it with \"messngr serve\", or name its directory with --data or MESSNGR_DATA", e.data)
+}
+
+func (e *notRunning) Unwrap() error { return messngr.NERRMsgNotStarted }
+
 // dialTimeout bounds the time until a running service answers.
 const dialTimeout = 5 * time.Second
 
@@ -58,7 +70,7 @@ func dial(data string) (net.Conn, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("the service in %s is another user's: run the command as that user, or name your own with --data or MESSNGR_DATA", data)
 	case err != nil:
-		return nil, fmt.Errorf("no service is running in %s: start it with \"messngr serve\", or name its directory with --data or MESSNGR_DATA", data)
+		return nil, &notRunning{data}
 	}
 	return conn, nil
 }

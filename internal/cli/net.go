@@ -17,7 +17,7 @@ import (
 )
 
 // ours are the words after `net` that this program answers.
-var ours = []string{"send", "helpmsg"}
+var ours = []string{"send", "name", "helpmsg"}
 
 // isOurs reports whether a call of `net` is for this program.
 func isOurs(args []string) bool {
@@ -80,7 +80,7 @@ messages is handed to the next "net" in PATH, such as Samba's.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(p.netSendCommand(), p.helpmsgCommand())
+	cmd.AddCommand(p.netSendCommand(), p.netNameCommand(), p.helpmsgCommand())
 	return cmd
 }
 

@@ -29,6 +29,7 @@ func TestHelp(t *testing.T) {
 		"config":      `^  messngr config \[flags\]$`,
 		"man":         `^  messngr man DIRECTORY \[flags\]$`,
 		"net":         `^  messngr net \[command\]$`,
+		"net name":    `^  messngr net name \[flags\] \[NAME \[/add \| /delete\]\]$`,
 		"net helpmsg": `^  messngr net helpmsg NUMBER \[flags\]$`,
 		"net send":    `^  messngr net send \[flags\] NAME\|ADDRESS \[TEXT\.\.\.\]$`, // flags stand before the text
 	} {
@@ -69,6 +70,9 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"net", "helpmsg"}, `the NUMBER is missing; see messngr net helpmsg --help`},
 		{[]string{"net", "helpmsg", "1", "2"}, `"2" is one word too many; see messngr net helpmsg --help`},
 		{[]string{"net", "helpmsg", "65536"}, `"65536" is not a message number; see messngr net helpmsg --help`},
+		{[]string{"net", "name", "A", "/frob"}, `"/frob" is neither /add nor /delete; see messngr net name --help`},
+		{[]string{"net", "name", "/add"}, `the NAME is missing before /add; see messngr net name --help`},
+		{[]string{"net", "name", "A", "/add", "x"}, `"x" is one word too many; see messngr net name --help`},
 		{[]string{"net", "send"}, `the NAME or ADDRESS of the recipient is missing; see messngr net send --help`},
 		{[]string{"net", "send", " ", "x"}, `the NAME or ADDRESS of the recipient is missing; see messngr net send --help`},
 		{[]string{"net", "send", "*", "x"}, `"*": this version sends to one name or address; name each recipient; see messngr net send --help`},
