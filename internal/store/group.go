@@ -14,12 +14,16 @@ import (
 // not wait for long.
 const maxBatch = 512
 
-// A request is a message or receipts that somebody wants to see durable. One
+// A request is a message, receipts or something else that somebody wants to see
+// durable. One
 // that was given up before its commit is zero.
 type request struct {
 	message  *messngr.Message
 	receipts []messngr.Receipt
-	err      error // written by commit
+	// other is what neither is: its own statements, in the transaction that it
+	// shares. What it refuses must have changed nothing.
+	other func(*writer) (refused, err error)
+	err   error // written by commit
 }
 
 // A batch is the requests that share a commit. Their senders wait together on

@@ -18,6 +18,8 @@ type Memory struct {
 	entries  []messngr.Entry
 	receipts map[messngr.ID][]messngr.Receipt
 	position map[messngr.ID]int // in entries
+	names    []string
+	records  map[messngr.NameKey]messngr.NameRecord
 	closed   bool
 }
 

@@ -3,6 +3,7 @@ package store
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -133,7 +134,7 @@ func TestOpenRefused(t *testing.T) {
 		{"newer", func(path string) []byte {
 			makeFile(t, path, strings.Join(migrations[:], "")+"CREATE TABLE things (a); PRAGMA user_version = 7")
 			return nil
-		}, []string{"newer Messngr", "schema 7", "knows up to 2", "use the newer"}, sqlite.ResultError},
+		}, []string{"newer Messngr", "schema 7", fmt.Sprintf("knows up to %d", len(migrations)), "use the newer"}, sqlite.ResultError},
 		{"another program's", func(path string) []byte {
 			makeFile(t, path, "CREATE TABLE bookmarks (url); PRAGMA user_version = 1")
 			return nil

@@ -45,6 +45,25 @@ CREATE TABLE receipts (
 	PRIMARY KEY (message, n)
 ) STRICT, WITHOUT ROWID;
 `,
+	`
+CREATE TABLE own_names (
+	n    INTEGER PRIMARY KEY, -- the order in which they were added
+	name TEXT NOT NULL UNIQUE
+) STRICT;
+`,
+	`
+CREATE TABLE name_records (
+	name    BLOB NOT NULL,    -- 16 bytes
+	scope   BLOB NOT NULL,    -- as in a packet, empty for none
+	kind    INTEGER NOT NULL, -- 1 unique, 2 multi-homed, 3 group, 4 internet group
+	state   INTEGER NOT NULL, -- 1 active, 2 released
+	static  INTEGER NOT NULL,
+	expires INTEGER NOT NULL,
+	source  TEXT NOT NULL,
+	addrs   BLOB NOT NULL,    -- for each 4 bytes address, 2 bytes flags, 8 bytes expires
+	PRIMARY KEY (name, scope)
+) STRICT, WITHOUT ROWID;
+`,
 }
 
 // identify returns the version of the schema of the file, 0 for an empty one,
@@ -95,6 +114,8 @@ func probe(conn *sqlite.Conn) error {
 	for _, query := range []string{
 		"SELECT seq FROM messages WHERE id = (SELECT id FROM messages ORDER BY seq DESC LIMIT 1)",
 		"SELECT max(message) FROM receipts",
+		"SELECT max(n) FROM own_names",
+		"SELECT max(name) FROM name_records",
 	} {
 		if err := sqlitex.ExecuteTransient(conn, query, nil); err != nil {
 			return err

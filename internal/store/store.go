@@ -1,5 +1,5 @@
-// Package store keeps messages and their receipts: in a SQLite file, durable,
-// or in memory, for tests.
+// Package store keeps messages and their receipts, and names: in a SQLite
+// file, durable, or in memory, for tests.
 //
 // Add is the promise of the whole program: once it has returned nil, the
 // message outlives the process, the kernel and the power supply, and it is
@@ -10,7 +10,7 @@
 //
 // # Limitations
 //
-// Nothing is ever deleted. Times before 1678 or after 2262, which do not fit
+// No message is ever deleted. Times before 1678 or after 2262, which do not fit
 // 64 bits of nanoseconds, are not kept as they were, except for the zero time.
 // When the disk fails in the very last step of a commit, the sync, its senders
 // are told so, yet the messages can be there if the process then dies at once.
@@ -31,13 +31,17 @@ var (
 	// ErrClosed says that the store has been closed. It wraps
 	// messngr.ErrNoRoom: a message that comes now is not kept.
 	ErrClosed = fmt.Errorf("%w: the store is closed", messngr.ErrNoRoom)
-	// ErrUnknown says that there is no message with the ID that was named.
+	// ErrUnknown says that there is no message with the ID that was named, or
+	// no such name.
 	ErrUnknown = errors.New("unknown message")
 )
 
-// A Store keeps messages and receipts. All methods may be called from any
-// goroutine.
+// A Store keeps messages and receipts, and what the name service knows. All
+// methods may be called from any goroutine.
 type Store interface {
+	Names
+	Records
+
 	// Add keeps m and returns nil once it is durable (Memory: once it is
 	// kept). The store holds on to m, which must not change any more.
 	//
@@ -66,6 +70,39 @@ type Store interface {
 	// Close waits for what was added before it, and gives back the store's
 	// resources. After it, all else returns ErrClosed, and Close nil.
 	Close() error
+}
+
+// Names keeps the names that the service answers to besides those of its
+// configuration.
+type Names interface {
+	// AddName keeps a name. To add one that is there changes nothing. When it
+	// returns, and its errors, are as for Store.Add.
+	AddName(ctx context.Context, name string) error
+
+	// DeleteName forgets a name, or returns an error that wraps ErrUnknown.
+	// Else it is as AddName.
+	DeleteName(ctx context.Context, name string) error
+
+	// Names returns the names in the order in which they were added.
+	Names(ctx context.Context) ([]string, error)
+}
+
+// Records keeps what a name server knows. It takes what it is given: what the
+// fields of a record mean is nothing to it.
+type Records interface {
+	// PutRecords keeps records, all of them or, when it returns an error,
+	// none. A record replaces the one with its key. When it returns, and its
+	// errors, are as for Store.Add.
+	PutRecords(ctx context.Context, records ...messngr.NameRecord) error
+
+	// DeleteRecords forgets the records with these keys, if they are there.
+	// Else it is as PutRecords.
+	DeleteRecords(ctx context.Context, keys ...messngr.NameKey) error
+
+	// Records calls f with each record, in the order of the bytes of name and
+	// scope, until f returns an error, which it returns. What is put or
+	// deleted meanwhile may or may not be seen.
+	Records(ctx context.Context, f func(messngr.NameRecord) error) error
 }
 
 // A Query says which entries are wanted. The zero Query asks for all.

@@ -70,9 +70,12 @@ func (w *writer) write(requests []request) (added []*messngr.Message, err error)
 	}()
 	for i := range requests {
 		r := &requests[i]
-		if r.message != nil {
+		switch {
+		case r.message != nil:
 			err = w.message(r.message)
-		} else {
+		case r.other != nil:
+			r.err, err = r.other(w)
+		default:
 			r.err, err = w.receipts(r.receipts)
 		}
 		if err != nil {
