@@ -1,4 +1,5 @@
-// Package links knows the IPv4 networks that this host's interfaces are on.
+// Package links knows the IPv4 networks that this host's interfaces are on, and
+// follows their changes.
 package links
 
 import (
