@@ -1,12 +1,14 @@
 package resolver
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/messngr/messngr/internal/links"
@@ -17,6 +19,9 @@ import (
 // broadcastTries is BCAST_REQ_RETRY_COUNT of RFC 1002 6.
 const broadcastTries = 3
 
+// maxMembers is the most members of a group that are counted.
+const maxMembers = 4096
+
 // A peer is one destination of a question that goes to everybody, and where the
 // answers to it can come from.
 type peer struct {
@@ -25,10 +30,12 @@ type peer struct {
 	text string
 }
 
+const thisHost = "this host"
+
 // peers returns the broadcast addresses of this host's networks, and this host
 // itself, whose names are so found without any network.
 func peers() ([]peer, error) {
-	all := []peer{{links.Localhost, links.Loopback, "this host"}}
+	all := []peer{{links.Localhost, links.Loopback, thisHost}}
 	networks, err := links.Read()
 	for _, l := range networks {
 		if l.Broadcast.IsValid() {
@@ -38,22 +45,85 @@ func peers() ([]peer, error) {
 	return all, err
 }
 
-// resolveBroadcast asks everybody: RFC 1002 5.1.1.3. One socket asks on all
-// networks at once, so that none is waited for while another answers.
-func (r *Resolver) resolveBroadcast(ctx context.Context, name netbios.Name, _ string) (Found, []string) {
-	peersOf := r.peersOf
-	if peersOf == nil {
-		peersOf = peers
+func (r *Resolver) peers() ([]peer, error) {
+	if r.peersOf != nil {
+		return r.peersOf()
 	}
-	all, err := peersOf()
+	return peers()
+}
+
+// resolveBroadcast asks everybody: RFC 1002 5.1.1.3. Silence is an answer, if
+// everybody could be asked.
+func (r *Resolver) resolveBroadcast(ctx context.Context, name netbios.Name) (a answer, whom []string, sure bool) {
+	whom, sure = r.broadcast(ctx, name, func(heard answer, _ netip.Addr) (enough bool) {
+		a = heard
+		return true
+	})
+	return a, whom, sure
+}
+
+// Members returns the members of a group: all who answer for its name by
+// broadcast while it is asked for three times, each with its address, in the
+// order of these. The error is a *NotFoundError if nobody does, and says who
+// has the name if it is not a group's.
+func (r *Resolver) Members(ctx context.Context, group netbios.Name) ([]Found, error) {
+	members := make(map[netip.Addr]Found)
+	var owner netip.Addr // of a unique name
+	whom, _ := r.broadcast(ctx, group, func(heard answer, from netip.Addr) bool {
+		if !heard.found.Group {
+			owner = heard.found.Addr
+			return false
+		}
+		m := member(heard.found, from)
+		// We hear ourselves over the network too, which says more.
+		if before, ok := members[m.Addr]; (!ok || before.By == thisHost) && len(members) < maxMembers {
+			members[m.Addr] = m
+		}
+		return false
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("members of %s: %w", group, err)
+	}
+	switch {
+	case len(members) > 0:
+	case owner.IsValid():
+		return nil, fmt.Errorf("%s is no group: it is the name of %s alone", group, owner)
+	default:
+		return nil, &NotFoundError{group.String(), whom}
+	}
+	var all []Found
+	for _, m := range members {
+		all = append(all, m)
+	}
+	slices.SortFunc(all, func(a, b Found) int { return bytes.Compare(a.Addr.AsSlice(), b.Addr.AsSlice()) })
+	return all, nil
+}
+
+// member returns the member of a group that answered from an address. There it
+// can be asked again; what else it said may be about anybody. Only this host,
+// asked over its loopback, has to say itself where others find it.
+func member(found Found, from netip.Addr) Found {
+	if !from.IsLoopback() {
+		found.Addr = from
+	}
+	found.Addrs = []netip.Addr{found.Addr}
+	return found
+}
+
+// broadcast asks everybody for a name and calls heard with each answer that
+// counts and where it came from, until that was enough. One socket asks on all
+// networks at once, so that none is waited for while another answers. It
+// returns whom it asked, and whether that worked.
+func (r *Resolver) broadcast(ctx context.Context, name netbios.Name, heard func(a answer, from netip.Addr) (enough bool)) (whom []string, sure bool) {
+	all, err := r.peers()
 	if len(all) == 0 {
-		return Found{}, []string{fmt.Sprintf("broadcast (%v)", err)}
+		return []string{fmt.Sprintf("broadcast (%v)", err)}, false
 	}
 	// Go sets SO_BROADCAST on every UDP socket.
 	var lc net.ListenConfig
 	pc, err := lc.ListenPacket(ctx, "udp4", ":0")
 	if err != nil {
-		return Found{}, []string{fmt.Sprintf("broadcast (%v)", cause(err))}
+		return []string{fmt.Sprintf("broadcast (%v)", cause(err))}, false
 	}
 	conn := pc.(*net.UDPConn)
 	defer conn.Close()
@@ -65,88 +135,59 @@ func (r *Resolver) resolveBroadcast(ctx context.Context, name netbios.Name, _ st
 	failed := make([]error, len(all))
 	packet := make([]byte, 1<<16)
 	for range broadcastTries {
-		conn.SetReadDeadline(time.Now().Add(r.retry()))
+		deadline := time.Now().Add(r.retry())
+		conn.SetReadDeadline(deadline)
 		if ctx.Err() != nil {
-			return Found{}, nil
+			return nil, false
 		}
 		for i, p := range all {
 			_, failed[i] = conn.WriteToUDPAddrPort(question, netip.AddrPortFrom(p.addr, r.port()))
 		}
-		for {
+		for time.Now().Before(deadline) {
 			size, from, err := conn.ReadFromUDPAddrPort(packet)
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				break
 			}
 			if err != nil {
-				return Found{}, []string{fmt.Sprintf("broadcast (%v)", cause(err))}
+				continue // Windows tells us so that one of them has closed its port
 			}
-			if addr, ok := answerTo(query, packet[:size], from.Addr().Unmap(), all); ok {
-				return Found{addr, name, FromBroadcast}, nil
+			if a, ok := heardFrom(query, packet[:size], from.Addr().Unmap(), all); ok && heard(a, from.Addr().Unmap()) {
+				return nil, true
 			}
 		}
 	}
-	whom := make([]string, len(all))
 	for i, p := range all {
-		if whom[i] = p.text; failed[i] != nil {
+		if whom = append(whom, p.text); failed[i] != nil {
 			whom[i] += fmt.Sprintf(": %v", cause(failed[i]))
 		}
 	}
-	return Found{}, whom
+	return whom, slices.Contains(failed, nil)
 }
 
-// answerTo returns the address that a packet gives for the name of the query,
-// if it is an answer to it: with its id, its name, and from a network that was
-// asked. Anything else may have been sent by anybody and says nothing.
-//
-// Of several addresses of a host, the one that answered is preferred, then one
-// on the same network.
-func answerTo(query nbns.Packet, packet []byte, from netip.Addr, asked []peer) (netip.Addr, bool) {
-	p, err := nbns.Parse(packet)
-	if err != nil || !p.Response || p.ID != query.ID || p.Opcode != nbns.Query || p.RCode != nbns.Success {
-		return netip.Addr{}, false
-	}
-	if rr, q := p.Answer, query.Question; rr.Type != nbns.TypeNB || rr.Class != nbns.Internet || rr.Name != q.Name || rr.Scope != q.Scope {
-		return netip.Addr{}, false
-	}
-	var network netip.Prefix
-	for _, p := range asked {
-		if p.from.Contains(from) && (!network.IsValid() || p.from.Bits() > network.Bits()) {
-			network = p.from
-		}
-	}
+// heardFrom returns what a packet says about the name of the query, if it is an
+// answer to it which came from a network that was asked. Anything else may have
+// been sent by anybody and says nothing.
+func heardFrom(query nbns.Packet, packet []byte, from netip.Addr, asked []peer) (answer, bool) {
+	network := smallestWith(from, asked)
 	if !network.IsValid() {
-		return netip.Addr{}, false
+		return answer{}, false
 	}
-	var buf [maxAddrs]nbns.Addr
-	addrs, err := nbns.ParseAddrs(buf[:0], p.Answer.Data)
+	p, err := nbns.Parse(packet)
 	if err != nil {
-		return netip.Addr{}, false
+		return answer{}, false
 	}
-	best, rank := netip.Addr{}, 0
-	for _, a := range addrs {
-		switch {
-		case a.Addr.IsUnspecified() || a.Addr.IsMulticast() || a.Addr == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-			// no host's address
-		case a.Addr.IsLoopback() && !from.IsLoopback():
-			// another host's own loopback is ours here
-		case a.Addr == from && rank < 3:
-			best, rank = a.Addr, 3
-		case network.Contains(a.Addr) && rank < 2:
-			best, rank = a.Addr, 2
-		case rank < 1:
-			best, rank = a.Addr, 1
+	addrs, group, ok := addresses(query, p)
+	if addrs = nearest(addrs, from, asked); !ok || len(addrs) == 0 {
+		return answer{}, false
+	}
+	by := ""
+	for _, p := range asked {
+		if p.from == network {
+			by = p.text
 		}
 	}
-	return best, rank > 0
-}
-
-// cause returns what the system said, without the addresses around it.
-func cause(err error) error {
-	if op := (*net.OpError)(nil); errors.As(err, &op) {
-		err = op.Err
-	}
-	if sys := (*os.SyscallError)(nil); errors.As(err, &sys) {
-		err = sys.Err
-	}
-	return err
+	return answer{
+		Found{Addr: addrs[0], Addrs: addrs, Name: query.Question.Name, From: FromBroadcast, By: by, Group: group},
+		p.Answer.TTL,
+	}, true
 }

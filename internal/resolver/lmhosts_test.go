@@ -17,14 +17,16 @@ import (
 // listing writes an LMHosts as the answers to the names in it.
 func listing(h LMHosts) map[string]string {
 	m := make(map[string]string)
-	for name, addr := range h.exact {
-		m[name.String()] = addr.String()
+	for name, e := range h.exact {
+		m[name.String()] = joined(e.addrs)
 	}
-	for name, addr := range h.plain {
-		m[name.Base()] = addr.String()
+	for name, e := range h.plain {
+		m[name.Base()] = joined(e.addrs)
 	}
 	return m
 }
+
+func joined(addrs []netip.Addr) string { return strings.Trim(fmt.Sprint(addrs), "[]") }
 
 // write puts files, given as name and text, in a directory and returns it.
 func write(t *testing.T, files map[string]string) string {
@@ -59,6 +61,11 @@ func TestReadLMHosts(t *testing.T) {
 		{"numbers within a quoted name", `10.77.0.2 "\0x01\0x02__MSBROWSE__\0x02\0x01"`, map[string]string{`\x01\x02__MSBROWSE__\x02<01>`: "10.77.0.2"}},
 		{"a quoted name with blanks and #", `10.77.0.2 "Martin R. #1"`, map[string]string{"MARTIN R. #1": "10.77.0.2"}},
 		{"a backslash that begins no number", `10.77.0.2 "A\B"`, map[string]string{`A\B`: "10.77.0.2"}},
+		{"several addresses", "10.77.0.2 HOST2 #MH\n10.77.0.3 HOST3\n10.77.1.2 host2 #mh #PRE\n10.77.0.2 HOST2 #MH\n", map[string]string{"HOST2": "10.77.0.2 10.77.1.2", "HOST3": "10.77.0.3"}},
+		{"#MH on one line only", "10.77.0.2 HOST2\n10.77.0.3 HOST2 #MH\n10.77.0.4 HOST3 #MH\n10.77.0.5 HOST3\n", map[string]string{"HOST2": "10.77.0.2", "HOST3": "10.77.0.4"}},
+		{"several addresses of a suffix", "10.77.0.2 HOST2#20 #MH\n10.77.1.2 HOST2#20\n10.77.1.3 HOST2#20 #MH", map[string]string{"HOST2<20>": "10.77.0.2 10.77.1.3"}},
+		{"the controllers of a domain", "10.77.0.2 DC1 #PRE #DOM:SALES\n10.77.0.3 DC2 #DOM:sales\n10.77.0.4 SALES#1c\n10.77.0.2 DC3 #DOM:SALES", map[string]string{"DC1": "10.77.0.2", "DC2": "10.77.0.3", "DC3": "10.77.0.2", "SALES<1C>": "10.77.0.2 10.77.0.3 10.77.0.4"}},
+		{"two domains", "10.77.0.2 DC1 #DOM:SALES #DOM:OTHER", map[string]string{"DC1": "10.77.0.2", "SALES<1C>": "10.77.0.2", "OTHER<1C>": "10.77.0.2"}},
 		{"bytes of a code page", "10.77.0.2 M\x9aLLER\n", map[string]string{"M\x9aLLER": "10.77.0.2"}},
 	}
 	for _, test := range tests {
@@ -100,8 +107,8 @@ func TestReadLMHostsBadLines(t *testing.T) {
 			t.Errorf("%s: error\n%v, want\n%s", test.line, err, want)
 		}
 		for name, want := range map[string]string{"HOST1<03>": "10.77.0.1", "HOST3<03>": "10.77.0.3"} {
-			if addr, ok := got.Lookup(nameOf(t, name)); !ok || addr.String() != want {
-				t.Errorf("%s: beside the bad line, %s is at %v, want %s", test.line, name, addr, want)
+			if addrs, ok := got.Lookup(nameOf(t, name)); !ok || joined(addrs) != want {
+				t.Errorf("%s: beside the bad line, %s is at %v, want %s", test.line, name, addrs, want)
 			}
 		}
 	}
@@ -109,14 +116,16 @@ func TestReadLMHostsBadLines(t *testing.T) {
 
 func TestReadLMHostsFiles(t *testing.T) {
 	dir := write(t, map[string]string{
-		"main":  "10.77.0.1 HOST1\n#INCLUDE more\n10.77.0.3 HOST2\n#include " + "missing\n",
-		"more":  "10.77.0.2 HOST2\n",
-		"loop":  "10.77.0.4 HOST4\n#INCLUDE loop\n",
-		"wide":  strings.Repeat("#INCLUDE more\n", 2*maxIncludeFiles),
-		"first": "#BEGIN_ALTERNATE\n#INCLUDE missing\n#INCLUDE more\n#INCLUDE loop\n#END_ALTERNATE\n",
-		"none":  "#BEGIN_ALTERNATE\n#INCLUDE missing\n#INCLUDE \\\\server\\share\\lmhosts\n#END_ALTERNATE\n",
-		"nest":  "#BEGIN_ALTERNATE\n#BEGIN_ALTERNATE\n#END_ALTERNATE\n",
-		"long":  "10.77.0.1 HOST1\n# " + strings.Repeat("x", 70000) + "\n10.77.0.2 HOST2\n",
+		"main":        "10.77.0.1 HOST1\n#INCLUDE more\n10.77.0.3 HOST2\n#include " + "missing\n",
+		"more":        "10.77.0.2 HOST2\n",
+		"loop":        "10.77.0.4 HOST4\n#INCLUDE loop\n",
+		"note":        "#INCLUDE more  # those of the branch\n#INCLUDE \"with # sign\" # and this\n",
+		"with # sign": "10.77.0.6 HOST6\n",
+		"wide":        strings.Repeat("#INCLUDE more\n", 2*maxIncludeFiles),
+		"first":       "#BEGIN_ALTERNATE\n#INCLUDE missing\n#INCLUDE more\n#INCLUDE loop\n#END_ALTERNATE\n",
+		"none":        "#BEGIN_ALTERNATE\n#INCLUDE missing\n#INCLUDE \\\\server\\share\\lmhosts\n#END_ALTERNATE\n",
+		"nest":        "#BEGIN_ALTERNATE\n#BEGIN_ALTERNATE\n#END_ALTERNATE\n",
+		"long":        "10.77.0.1 HOST1\n# " + strings.Repeat("x", 70000) + "\n10.77.0.2 HOST2\n",
 	})
 	path := func(name string) string { return filepath.Join(dir, name) }
 	tests := []struct {
@@ -128,6 +137,7 @@ func TestReadLMHostsFiles(t *testing.T) {
 		{[]string{"missing"}, map[string]string{}, nil},
 		{[]string{"missing", "more"}, map[string]string{"HOST2": "10.77.0.2"}, nil},
 		{[]string{"more", "main"}, map[string]string{"HOST1": "10.77.0.1", "HOST2": "10.77.0.2"}, []string{path("main") + ":4: #INCLUDE: open " + path("missing")}},
+		{[]string{"note"}, map[string]string{"HOST2": "10.77.0.2", "HOST6": "10.77.0.6"}, nil},
 		{[]string{"first"}, map[string]string{"HOST2": "10.77.0.2"}, nil},
 		{[]string{"none"}, map[string]string{}, []string{path("none") + ":4: none of the alternates can be read: open " + path("missing"), "only local files"}},
 		{[]string{"nest"}, map[string]string{}, []string{path("nest") + ":2: #BEGIN_ALTERNATE within that of line 1: end that one before"}},
@@ -163,7 +173,7 @@ func TestReadLMHostsFiles(t *testing.T) {
 }
 
 func TestLMHostsLookup(t *testing.T) {
-	dir := write(t, map[string]string{"lmhosts": "10.77.0.2 HOST2\n10.77.0.3 HOST2#03\n10.77.0.4 HOST4\n"})
+	dir := write(t, map[string]string{"lmhosts": "10.77.0.2 HOST2\n10.77.0.3 HOST2#03\n10.77.0.4 HOST4 #MH #DOM:SALES\n10.77.1.4 HOST4 #MH\n"})
 	hosts, err := ReadLMHosts(filepath.Join(dir, "lmhosts"))
 	if err != nil {
 		t.Fatal(err)
@@ -172,39 +182,79 @@ func TestLMHostsLookup(t *testing.T) {
 		"HOST2<00>": "10.77.0.2",
 		"HOST2<03>": "10.77.0.3",
 		"HOST2<20>": "10.77.0.2",
-		"HOST4<00>": "10.77.0.4",
-		"HOST4<03>": "10.77.0.4",
-		"HOST4<20>": "10.77.0.4",
+		"HOST4<00>": "10.77.0.4 10.77.1.4",
+		"HOST4<03>": "10.77.0.4 10.77.1.4",
+		"HOST4<20>": "10.77.0.4 10.77.1.4",
+		"SALES<1C>": "10.77.0.4",
+		"SALES<00>": "",
 		"HOST4<1B>": "",
 		"HOST4<1D>": "",
 		"HOST5<03>": "",
 	} {
-		if addr, ok := hosts.Lookup(nameOf(t, name)); ok != (want != "") || ok && addr.String() != want {
-			t.Errorf("Lookup(%s) = %v, %v; want %q", name, addr, ok, want)
+		if addrs, ok := hosts.Lookup(nameOf(t, name)); ok != (want != "") || joined(addrs) != want {
+			t.Errorf("Lookup(%s) = %v, %v; want %q", name, addrs, ok, want)
 		}
 	}
-	if addr, ok := (LMHosts{}).Lookup(netbios.Name{}); ok {
-		t.Errorf("the empty LMHosts knows %v", addr)
+	if addrs, ok := (LMHosts{}).Lookup(netbios.Name{}); ok {
+		t.Errorf("the empty LMHosts knows %v", addrs)
+	}
+
+	var all []string
+	for name, addrs := range hosts.All() {
+		all = append(all, name.String()+" "+joined(addrs))
+	}
+	want := []string{
+		"HOST2<00> 10.77.0.2", "HOST2<03> 10.77.0.3", "HOST2<20> 10.77.0.2",
+		"HOST4<00> 10.77.0.4 10.77.1.4", "HOST4<03> 10.77.0.4 10.77.1.4", "HOST4<20> 10.77.0.4 10.77.1.4",
+		"SALES<1C> 10.77.0.4",
+	}
+	if diff := cmp.Diff(want, all); diff != "" {
+		t.Errorf("All (-want +got):\n%s", diff)
+	}
+	for name := range hosts.All() {
+		if name != nameOf(t, "HOST2<00>") {
+			t.Errorf("All goes on to %v", name)
+		}
+		break
+	}
+	for name := range (LMHosts{}).All() {
+		t.Errorf("the empty LMHosts has %v", name)
 	}
 }
 
-func FuzzLMHosts(f *testing.F) {
+// One name keeps no more addresses than Windows does, however many lines it has.
+func TestLMHostsManyAddresses(t *testing.T) {
+	var text strings.Builder
+	for i := range 100 {
+		fmt.Fprintf(&text, "10.77.0.%d HOST%d #PRE #DOM:SALES\n10.77.1.%d MANY #MH\n", i+1, i, i+1)
+	}
+	dir := write(t, map[string]string{"lmhosts": text.String()})
+	hosts, err := ReadLMHosts(filepath.Join(dir, "lmhosts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"SALES<1C>", "MANY<03>"} {
+		if addrs, _ := hosts.Lookup(nameOf(t, name)); len(addrs) != maxHosts || addrs[24].As4()[3] != 25 {
+			t.Errorf("%s has %v, want the first %d", name, addrs, maxHosts)
+		}
+	}
+}
+
+func FuzzParseLMHosts(f *testing.F) {
 	f.Add("10.77.0.2 HOST2#03\n10.77.0.3 \"HOST3          \\0x03\" #PRE #DOM:SALES # x\r\n")
 	f.Add("#BEGIN_ALTERNATE\n#INCLUDE a\n#INCLUDE b\n#END_ALTERNATE\n#MH\n")
+	f.Add("10.77.0.2 HOST2 #MH\n10.77.0.3 HOST2 #MH\n10.77.0.3 HOST2#20 #DOM:A #DOM:B\n#INCLUDE \"x # y\" # z")
 	f.Add("\uFEFF10.77.0.2 \"\\0x")
 	f.Fuzz(func(t *testing.T, text string) {
 		opened := 0
-		p := lmhostsReader{
-			hosts: LMHosts{exact: make(map[netbios.Name]netip.Addr), plain: make(map[netbios.Name]netip.Addr)},
-			// Every second file is there, and has the same text.
-			open: func(path string) (io.ReadCloser, error) {
-				if len(path)%2 == 0 {
-					return nil, fs.ErrNotExist
-				}
-				opened++
-				return io.NopCloser(strings.NewReader(text)), nil
-			},
-		}
+		// Every second file is there, and has the same text.
+		p := newLMHostsReader(func(path string) (io.ReadCloser, error) {
+			if len(path)%2 == 0 {
+				return nil, fs.ErrNotExist
+			}
+			opened++
+			return io.NopCloser(strings.NewReader(text)), nil
+		})
 		p.lines("lmhosts", strings.NewReader(text), 0)
 		for _, err := range p.errs {
 			if !strings.HasPrefix(err.Error(), "lmhosts:") && opened == 0 {
@@ -217,6 +267,11 @@ func FuzzLMHosts(f *testing.F) {
 		for name := range p.hosts.plain {
 			if name.Suffix() != 0 {
 				t.Errorf("%v is there without its suffix", name)
+			}
+		}
+		for name, addrs := range p.hosts.All() {
+			if e, ok := p.hosts.entry(name); !ok || len(addrs) == 0 || len(addrs) > maxHosts || e.at.line < 1 || !addrs[0].Is4() {
+				t.Errorf("%v has %v of %v", name, addrs, e.at)
 			}
 		}
 	})

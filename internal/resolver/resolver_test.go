@@ -28,6 +28,12 @@ type testPeer struct {
 // before it, and a way to send a packet back.
 func newPeer(t testing.TB, addr string, answer func(query nbns.Packet, before int, send func([]byte))) *testPeer {
 	t.Helper()
+	return newPeerOf(t, addr, func(query nbns.Packet, before int, _ netip.AddrPort, send func([]byte)) { answer(query, before, send) })
+}
+
+// newPeerOf is newPeer for an answer that also gets from where it was asked.
+func newPeerOf(t testing.TB, addr string, answer func(query nbns.Packet, before int, from netip.AddrPort, send func([]byte))) *testPeer {
+	t.Helper()
 	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +57,7 @@ func newPeer(t testing.TB, addr string, answer func(query nbns.Packet, before in
 				t.Errorf("peer got %x: %v", packet[:n], err)
 				continue
 			}
-			answer(query, int(p.queries.Add(1))-1, func(b []byte) { conn.WriteToUDPAddrPort(b, from) })
+			answer(query, int(p.queries.Add(1))-1, from, func(b []byte) { conn.WriteToUDPAddrPort(b, from) })
 		}
 	}()
 	return p
@@ -131,7 +137,7 @@ func TestResolve(t *testing.T) {
 		got := found.Addr.String() + " " + found.From
 		if err != nil {
 			got = err.Error()
-			if notFound := (*NotFoundError)(nil); !errors.As(err, &notFound) || found != (Found{}) {
+			if notFound := (*NotFoundError)(nil); !errors.As(err, &notFound) || found.Addr.IsValid() {
 				t.Errorf("%s, %s: %+v, %v; want a NotFoundError", test.name, test.host, found, err)
 			}
 		} else if found.Name != name {
@@ -334,7 +340,7 @@ func TestResolveTroubles(t *testing.T) {
 	}
 }
 
-func TestAnswerTo(t *testing.T) {
+func TestHeardFrom(t *testing.T) {
 	asked := []peer{
 		{links.Localhost, links.Loopback, ""},
 		{ip("10.77.0.255"), netip.MustParsePrefix("10.77.0.0/24"), ""},
@@ -344,27 +350,42 @@ func TestAnswerTo(t *testing.T) {
 	tests := []struct {
 		comment, from string
 		addrs         []string
-		want          string // empty: no answer
+		want          string // in their order; empty: no answer
 	}{
 		{"one address", "10.77.0.2", []string{"10.77.0.2"}, "10.77.0.2"},
 		{"another than it came from", "10.77.0.2", []string{"10.77.0.3"}, "10.77.0.3"},
-		{"the one that it came from", "10.77.0.2", []string{"10.77.0.3", "10.77.0.2", "10.77.0.4"}, "10.77.0.2"},
-		{"the one of the smallest network", "10.77.0.2", []string{"192.0.2.1", "10.77.9.9", "10.77.0.3"}, "10.77.0.3"},
-		{"none of a network that was asked", "10.77.0.2", []string{"192.0.2.1", "192.0.2.2"}, "192.0.2.1"},
+		{"the one that it came from", "10.77.0.2", []string{"10.77.0.3", "10.77.0.2", "10.77.0.4"}, "10.77.0.2 10.77.0.3 10.77.0.4"},
+		{"the one of the smallest network", "10.77.0.2", []string{"192.0.2.1", "10.77.9.9", "10.77.0.3"}, "10.77.0.3 10.77.9.9 192.0.2.1"},
+		{"none of a network that was asked", "10.77.0.2", []string{"192.0.2.2", "192.0.2.1", "192.0.2.2"}, "192.0.2.2 192.0.2.1"},
 		{"from nowhere near", "192.0.2.1", []string{"10.77.0.2"}, ""},
 		{"from this host", "127.0.0.1", []string{"127.0.0.1"}, "127.0.0.1"},
 		{"from this host, of another", "127.0.0.1", []string{"10.77.0.2"}, "10.77.0.2"},
-		{"our links.Loopback, from another", "10.77.0.2", []string{"127.0.0.1"}, ""},
+		{"our loopback, from another", "10.77.0.2", []string{"127.0.0.1"}, ""},
 		{"a group without addresses", "10.77.0.2", []string{"255.255.255.255"}, ""},
 		{"nobody's address", "10.77.0.2", []string{"0.0.0.0", "224.0.0.1", "10.77.0.2"}, "10.77.0.2"},
-		{"twenty addresses", "10.77.0.2", strings.Fields(strings.Repeat("192.0.2.1 ", 19) + "10.77.0.2"), "10.77.0.2"},
+		{"twenty addresses", "10.77.0.2", strings.Fields(strings.Repeat("192.0.2.1 ", 19) + "10.77.0.2"), "10.77.0.2 192.0.2.1"},
 	}
 	for _, test := range tests {
 		packet := appended(t, positive(query, nbns.BNode, test.addrs...))
-		got, ok := answerTo(query, packet, ip(test.from), asked)
-		if ok != (test.want != "") || ok && got != ip(test.want) {
+		a, ok := heardFrom(query, packet, ip(test.from), asked)
+		if got := joined(a.found.Addrs); ok != (test.want != "") || got != test.want {
 			t.Errorf("%s: %v, %v; want %q", test.comment, got, ok, test.want)
 		}
+		if ok && (a.found.Addr != a.found.Addrs[0] || a.ttl != 300 || a.found.Group || a.found.From != FromBroadcast) {
+			t.Errorf("%s: %+v", test.comment, a)
+		}
+	}
+	var many []string
+	for i := range 5000 {
+		many = append(many, fmt.Sprintf("192.0.%d.%d", i/250, i%250+1))
+	}
+	packet := appended(t, positive(query, nbns.BNode, append(many, "10.77.0.2")...))
+	if a, ok := heardFrom(query, packet, ip("10.77.0.2"), asked); !ok || len(a.found.Addrs) != maxHosts || a.found.Addr != ip("10.77.0.2") {
+		t.Errorf("5001 addresses: %+v, %v", a, ok)
+	}
+	packet = appended(t, positive(query, nbns.Group, "10.77.0.2"))
+	if a, ok := heardFrom(query, packet, ip("10.77.0.2"), asked); !ok || !a.found.Group {
+		t.Errorf("a group: %+v, %v", a, ok)
 	}
 }
 
