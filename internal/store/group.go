@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/messngr/messngr"
 )
@@ -14,9 +15,15 @@ import (
 // not wait for long.
 const maxBatch = 512
 
+// A batch waits for company patience times as long as the last commit took, at
+// most, and never longer than maxPatience.
+const (
+	patience    = 4
+	maxPatience = 2 * time.Millisecond
+)
+
 // A request is a message, receipts or something else that somebody wants to see
-// durable. One
-// that was given up before its commit is zero.
+// durable. One that was given up before its commit is zero.
 type request struct {
 	message  *messngr.Message
 	receipts []messngr.Receipt
@@ -34,14 +41,22 @@ type batch struct {
 }
 
 // A group lets many senders share a commit. While one batch is being
-// committed, the next one gathers: nobody ever waits for company.
+// committed, the next one gathers.
+//
+// Who has an answer often has more to send. If the first to be back got a commit
+// of its own, all others would wait for its end, and then for that of the one
+// that they share: twice the syncs, with nothing to do meanwhile. So a batch
+// waits for most of those who were about at the last commit, though not for
+// long; who was alone then waits for nobody.
 type group struct {
 	commit func([]request) // makes a batch durable, or fills in err
 	settle func()          // what can wait until the senders have their answer
 
 	mu      sync.Mutex
-	work    sync.Cond // a batch was queued, or closing became true
+	work    sync.Cond // a batch is ready, or closing became true
 	queue   []*batch
+	want    int         // requests that make a batch ready
+	enough  *time.Timer // ends the wait for more than one
 	closing bool
 	stopped chan struct{}
 }
@@ -50,6 +65,7 @@ type group struct {
 func newGroup(commit func([]request), settle func()) *group {
 	g := &group{commit: commit, settle: settle, stopped: make(chan struct{})}
 	g.work.L = &g.mu
+	g.enough = time.AfterFunc(0, g.expectNone)
 	go g.run()
 	return g
 }
@@ -57,26 +73,54 @@ func newGroup(commit func([]request), settle func()) *group {
 func (g *group) run() {
 	defer close(g.stopped)
 	for b := g.next(); b != nil; b = g.next() {
+		begin := time.Now()
 		g.commit(b.requests)
+		g.expect(b, time.Since(begin))
 		close(b.done)
-		// Let those who have their answer go first: who comes back with a new
-		// request at once shares the next commit, which halves the price of
-		// it; nobody is waited for.
-		runtime.Gosched()
+		runtime.Gosched() // who has its answer goes first
 		g.settle()
 	}
+}
+
+// expect makes the next batch wait for most of those who are about: those of
+// the batch that has just been committed, and those who came meanwhile.
+func (g *group) expect(committed *batch, took time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := len(committed.requests)
+	for _, b := range g.queue {
+		n += len(b.requests)
+	}
+	g.want = min(n-n/10, maxBatch)
+	if !g.ready() {
+		g.enough.Reset(min(patience*took, maxPatience))
+	}
+}
+
+// expectNone ends the wait of the next batch.
+func (g *group) expectNone() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.want = 1
+	g.work.Signal()
+}
+
+// ready reports whether a batch is queued and waits for no more requests.
+func (g *group) ready() bool {
+	return len(g.queue) > 0 && (len(g.queue[0].requests) >= g.want || g.closing)
 }
 
 // next waits for a batch; nil says that there will be none.
 func (g *group) next() *batch {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for len(g.queue) == 0 {
+	for !g.ready() {
 		if g.closing {
 			return nil
 		}
 		g.work.Wait()
 	}
+	g.enough.Stop()
 	b := g.queue[0]
 	g.queue = slices.Delete(g.queue, 0, 1)
 	return b
@@ -112,9 +156,11 @@ func (g *group) enqueue(r request) (b *batch, i int, err error) {
 	} else {
 		b = &batch{done: make(chan struct{})}
 		g.queue = append(g.queue, b)
-		g.work.Signal()
 	}
 	b.requests = append(b.requests, r)
+	if g.ready() {
+		g.work.Signal()
+	}
 	return b, len(b.requests) - 1, nil
 }
 

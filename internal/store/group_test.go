@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/messngr/messngr"
 )
@@ -65,6 +67,59 @@ func TestGroupShares(t *testing.T) {
 			t.Error("committed in another order than submitted")
 		}
 	})
+}
+
+// Senders that come back within the patience of a batch share the next one.
+func TestGroupExpects(t *testing.T) {
+	const took = 100 * time.Microsecond
+	for name, tt := range map[string]struct {
+		senders int
+		away    time.Duration // between a sender's answer and its next request
+		each    int           // requests of a sender
+		want    []int         // sizes of the batches
+		lasted  time.Duration
+	}{
+		"alone": {1, 0, 3, []int{1, 1, 1}, 3 * took},
+		// The last batch waits in vain for the sender that was the first.
+		"quick":   {8, took / 2, 3, []int{1, 8, 8, 7}, 4*took + took/2 + took/2 + patience*took},
+		"slow":    {8, 3 * took, 2, []int{1, 8, 7}, 3*took + 3*took + patience*took},
+		"no more": {8, 0, 1, []int{1, 7}, 2*took + patience*took},
+		// Nobody waits for those who did not come back in time.
+		"too slow": {2, 9 * took, 2, []int{1, 1, 1, 1}, 3*took + 9*took + patience*took},
+		// One of ten or more is not waited for.
+		"many": {11, 0, 1, []int{1, 10}, 2 * took},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var sizes []int
+				g := newGroup(func(requests []request) {
+					sizes = append(sizes, len(requests))
+					time.Sleep(took)
+				}, func() {})
+				begin := time.Now()
+				var wait sync.WaitGroup
+				for range tt.senders {
+					synctest.Wait() // the first gets a commit of its own
+					wait.Go(func() {
+						for i := range tt.each {
+							if i > 0 {
+								time.Sleep(tt.away)
+							}
+							if err := g.submit(t.Context(), request{message: newMessage()}); err != nil {
+								t.Error(err)
+							}
+						}
+					})
+				}
+				wait.Wait()
+				lasted := time.Since(begin)
+				g.close()
+				if !slices.Equal(sizes, tt.want) || lasted != tt.lasted {
+					t.Errorf("batches of %v in %v, want %v in %v", sizes, lasted, tt.want, tt.lasted)
+				}
+			})
+		})
+	}
 }
 
 func TestGroupCancel(t *testing.T) {
