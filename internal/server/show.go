@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bufio"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/messngr/messngr"
@@ -9,10 +11,14 @@ import (
 	"github.com/messngr/messngr/internal/hub"
 )
 
+// showBuffer is how many bytes of messages are written to Out at once.
+const showBuffer = 16 << 10
+
 // show starts to show messages on Out, until the function that it returns is
 // called.
 func (s *server) show() (stop func(), err error) {
-	terminal, err := display.NewTerminal(s.opt.Out, s.cfg.Display)
+	out := bufio.NewWriterSize(s.opt.Out, showBuffer)
+	terminal, err := display.NewTerminal(out, s.cfg.Display)
 	if err != nil {
 		return nil, err
 	}
@@ -23,7 +29,7 @@ func (s *server) show() (stop func(), err error) {
 	news := s.hub.Subscribe()
 	go func() {
 		defer close(done)
-		if err := s.showAll(ctx, terminal, news); err != nil {
+		if err := s.showAll(ctx, out, terminal, news); err != nil {
 			s.log.Error("messages are no longer shown here; messngr inbox lists them", "error", err)
 		}
 	}()
@@ -36,7 +42,9 @@ func (s *server) show() (stop func(), err error) {
 	}, nil
 }
 
-func (s *server) showAll(ctx context.Context, terminal *display.Terminal, news *hub.Subscription) error {
+// showAll shows what news brings. The terminal writes to out, which is flushed
+// when all that has come is there: one write for many messages.
+func (s *server) showAll(ctx context.Context, out *bufio.Writer, terminal *display.Terminal, news *hub.Subscription) error {
 	var messages []*messngr.Message
 	for {
 		var missed int
@@ -58,6 +66,9 @@ func (s *server) showAll(ctx context.Context, terminal *display.Terminal, news *
 			if s.opt.Terminal {
 				receipts = append(receipts, messngr.Receipt{Message: m.ID, State: messngr.Displayed, At: time.Now(), By: "terminal"})
 			}
+		}
+		if err := out.Flush(); err != nil {
+			return fmt.Errorf("show messages: %w", err)
 		}
 		clear(messages) // they may be large, and the next may be long in coming
 		if len(receipts) == 0 {
