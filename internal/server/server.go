@@ -181,7 +181,9 @@ func (s *server) makeDoors() []*door {
 	for _, addr := range s.cfg.SMB.Listen {
 		doors = append(doors, newDoor("smb", "messages over NetBIOS sessions", "tcp", addr, s.log,
 			func(ctx context.Context) (task, error) {
-				var lc net.ListenConfig
+				// No keepalives of TCP: idle_timeout is sooner, and to set
+				// them takes four system calls a connection.
+				lc := net.ListenConfig{KeepAlive: -1}
 				ln, err := lc.Listen(ctx, "tcp", addr)
 				if err != nil {
 					return nil, err
