@@ -84,6 +84,10 @@ var rules = []rule{
 		why: "it answers for names, whatever they are wanted for: messages are nothing to it",
 	},
 	{
+		packages: "internal/wins", may: ". netbios netbios/nbns",
+		why: "it knows the names of others: whose socket it speaks through and who keeps them is its caller's to say",
+	},
+	{
 		packages: "internal/listener", may: ". internal/oem netbios netbios/nbss smb",
 		why: "it makes messages of bytes and hands them on: what becomes of them (guard, store, hub) is its caller's to say",
 	},
@@ -107,14 +111,14 @@ var rules = []rule{
 	},
 	{
 		packages: "internal/server",
-		may:      ". internal/api internal/config internal/display internal/guard internal/hub internal/listener internal/names internal/oem internal/resolver internal/sender internal/store netbios",
+		may:      ". internal/api internal/config internal/display internal/guard internal/hub internal/listener internal/names internal/oem internal/resolver internal/sender internal/store internal/wins netbios netbios/nbns",
 		uses:     "golang.org/x/sync/errgroup",
-		why:      "the one assembly knows every part, but bytes on the wire are the business of listener, sender and names alone",
+		why:      "the one assembly knows every part, but bytes on the wire are the business of listener, sender, names and wins alone; it hands packets from names to wins",
 	},
 	{
 		packages: "internal/cli",
 		may:      ". internal/api internal/config internal/display internal/oem internal/resolver internal/sender internal/server",
-		uses:     "github.com/ncruces/go-strftime github.com/spf13/cobra github.com/spf13/pflag golang.org/x/term",
+		uses:     "github.com/ncruces/go-strftime github.com/spf13/cobra github.com/spf13/pflag github.com/vbauerster/mpb/v8 golang.org/x/term",
 		why:      "a command sends, asks the service over the API, or is the service: it reaches into no part of it",
 	},
 	{

@@ -190,6 +190,7 @@ func TestFoundByOthers(t *testing.T) {
 	lab.NeedProgram(t, "nbtscan", "nbtscan")
 	lan := lab.NewLAN(t)
 	h2, h3 := serve(t, lan.Host(t, 2, "HOST2"), `workgroup = "OFFICE"`), lan.Host(t, 3, "HOST3")
+	h2.awaitState(t, "OFFICE<00> eth0", "owned")
 	capture := h3.Capture(t)
 	conf := h3.SMBConf(t)
 	for _, tt := range []struct {

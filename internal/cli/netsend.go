@@ -143,7 +143,7 @@ func (p Process) sender(o netSend, cfg *config.Config) (*sender.Sender, error) {
 		return nil, err
 	}
 	return sender.New(sender.Config{
-		Resolver: &resolver.Resolver{LMHosts: hosts}, Computer: cfg.Name,
+		Resolver: newResolver(cfg, hosts), Computer: cfg.Name,
 		Port: o.port, Timeout: o.timeout, MaxText: cfg.Send.MaxText,
 		Page: pageOf, SingleBlock: o.singleBlock,
 	}), nil

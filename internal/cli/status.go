@@ -55,7 +55,14 @@ func writeStatus(w io.Writer, st api.Status) error {
 		if n.Group {
 			kind = "group"
 		}
-		fmt.Fprintf(&b, "  %-20s %s\n", n.Name, kind)
+		line := fmt.Sprintf("  %-20s %-6s", n.Name, kind)
+		for _, st := range n.States {
+			fmt.Fprintf(&b, "%s  %s\n", line, st.Line())
+			line = strings.Repeat(" ", len(line))
+		}
+		if len(n.States) == 0 {
+			fmt.Fprintln(&b, strings.TrimRight(line, " "))
+		}
 	}
 	for _, l := range st.Listeners {
 		fmt.Fprintf(&b, "%s\n", l.Line())

@@ -61,6 +61,9 @@ func TestBadValues(t *testing.T) {
 		{"names.listen = 'localhost'", `f: names.listen: "localhost" is not an address with a port, such as ":137" or "10.77.0.2:137"`},
 
 		// the name service
+		{"names.extra = ['HOST2']", `f: names.extra: "HOST2" is not a name with a suffix, such as "HOST2#20"`},
+		{"names.extra = ['HOST2#123']", `f: names.extra: "HOST2#123" is not a name with a suffix, such as "HOST2#20"`},
+		{"names.extra = ['SIXTEENCHARACTER#20']", `f: names.extra: invalid NetBIOS name "SIXTEENCHARACTER": 16 bytes, at most 15 fit`},
 		{"names.node_type = 'X'", `f: names.node_type: "X" is not one of B, P, M, H`},
 		{"names.wins_servers = ['wins']", `f: names.wins_servers: "wins" is not an IPv4 address`},
 		{"names.wins_servers = ['10.0.0.1', '2001:db8::1']", `f: names.wins_servers: "2001:db8::1" is not an IPv4 address`},

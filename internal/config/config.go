@@ -23,6 +23,7 @@ import (
 	"github.com/messngr/messngr/internal/display"
 	"github.com/messngr/messngr/internal/guard"
 	"github.com/messngr/messngr/internal/oem"
+	"github.com/messngr/messngr/netbios"
 )
 
 // Reference is the reference file: every option with its default.
@@ -61,6 +62,7 @@ type SMB struct {
 // Names configures the name service.
 type Names struct {
 	Listen                          string           // empty: no listener
+	Extra                           []netbios.Name   // claimed beside the station's own
 	NodeType                        string           // "B", "P", "M" or "H"; empty: by whether there are servers
 	Servers                         []netip.AddrPort // WINS servers
 	Order                           []string         // of "lmhosts", "wins", "broadcast" and "dns"; empty: by the node type

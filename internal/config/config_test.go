@@ -14,6 +14,7 @@ import (
 
 	"github.com/messngr/messngr/internal/display"
 	"github.com/messngr/messngr/internal/oem"
+	"github.com/messngr/messngr/netbios"
 )
 
 // mustParse reads a file of that text, for a host named HOST1.
@@ -136,6 +137,7 @@ idle_timeout = "1m30s"
 message_timeout = "250ms"
 [names]
 listen = "10.77.0.2:137"
+extra = ["front-desk#20"]
 node_type = "m"
 wins_servers = ["10.77.0.9", "10.77.0.10:1137"]
 resolve_order = ["dns", "wins"]
@@ -180,7 +182,7 @@ level = "debug"
 		[]string{"10.77.0.2:139", "[fe80::1%eth0]:1139", ":netbios-ssn"}, 437, 1, 2, 3, 65536,
 		90 * time.Second, 250 * time.Millisecond,
 		Names{
-			Listen: "10.77.0.2:137", NodeType: "M",
+			Listen: "10.77.0.2:137", NodeType: "M", Extra: []netbios.Name{netbios.Name([]byte("FRONT-DESK     \x20"))},
 			Servers: []netip.AddrPort{netip.MustParseAddrPort("10.77.0.9:137"), netip.MustParseAddrPort("10.77.0.10:1137")},
 			Order:   []string{"dns", "wins"}, BroadcastTimeout: 750 * time.Millisecond, ServerTimeout: 5 * time.Second,
 			LMHosts: "/etc/lmhosts",

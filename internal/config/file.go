@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -41,6 +42,7 @@ type file struct {
 
 	Names struct {
 		Listen           string   `toml:"listen"`
+		Extra            []string `toml:"extra"`
 		NodeType         string   `toml:"node_type"`
 		WINSServers      []string `toml:"wins_servers"`
 		ResolveOrder     []string `toml:"resolve_order"`
@@ -106,6 +108,7 @@ func (f *file) check() (c *Config, option string, err error) {
 			}
 			return checkAddress(f.Names.Listen, 137)
 		}},
+		{"names.extra", func() error { return each(f.Names.Extra, c.addExtra) }},
 		{"names.node_type", func() error { return oneOf(c.Names.NodeType, "", "B", "P", "M", "H") }},
 		{"names.wins_servers", func() error { return each(f.Names.WINSServers, c.addServer) }},
 		{"names.resolve_order", func() error {
@@ -208,6 +211,22 @@ func (c *Config) setName(name string) (err error) {
 		return fmt.Errorf("none can be made of the host's name, %q: %w; give one here or with --name", host, err)
 	}
 	return nil
+}
+
+// addExtra adds a name with its suffix, such as HOST2#20.
+func (c *Config) addExtra(s string) error {
+	base, digits, ok := strings.Cut(s, "#")
+	suffix, err := strconv.ParseUint(digits, 16, 8)
+	if !ok || err != nil {
+		return fmt.Errorf("%q is not a name with a suffix, such as \"HOST2#20\"", s)
+	}
+	b, err := c.SMB.CodePage.EncodeName(base)
+	if err != nil {
+		return err
+	}
+	name, err := netbios.NewName(string(b), netbios.Suffix(suffix))
+	c.Names.Extra = append(c.Names.Extra, name)
+	return err
 }
 
 // addServer adds an address, which may have a port, to the WINS servers.

@@ -1,9 +1,8 @@
 package names
 
 import (
-	"fmt"
+	"encoding/binary"
 	"net/netip"
-	"time"
 
 	"github.com/messngr/messngr/internal/links"
 	"github.com/messngr/messngr/netbios"
@@ -11,130 +10,107 @@ import (
 )
 
 const (
-	// grantedTTL is for how long an answer is good, in seconds. It is what
-	// Windows hosts say.
+	// grantedTTL is for how long an answer is good, and a name is asked for, in
+	// seconds. It is what Windows hosts say.
 	grantedTTL = 300000
-	// linksAge is for how long a list of this host's addresses is good.
-	linksAge = 3 * time.Second
 	// maxAddrs is the most addresses in one answer.
 	maxAddrs = 8
 )
 
-// answers makes the replies of a Node. Its methods do not allocate, except
-// where they read the list of this host's addresses anew.
-type answers struct {
-	names     map[netbios.Name]nbns.NameFlags
-	status    []byte // the NodeStatus of all names, as bytes, with a unit id of zeros
-	unitID    int    // the place of the unit id in status
-	truncated bool   // not all names fit in status
-
-	readLinks func() ([]links.Link, error)
-	links     []links.Link
-	linksRead time.Time
-
-	rdata, packet []byte // reused from reply to reply
-}
-
-func newAnswers(own []Own) (answers, error) {
-	a := answers{names: make(map[netbios.Name]nbns.NameFlags, len(own)), readLinks: links.Read}
-	var status nbns.NodeStatus
-	for _, o := range own {
-		if _, ok := a.names[o.Name]; ok {
-			return answers{}, fmt.Errorf("name %s is there twice: computer, aliases and workgroup must have different names", o.Name)
-		}
-		flags := nbns.BNode
-		if o.Group {
-			flags |= nbns.Group
-		}
-		a.names[o.Name] = flags
-		status.Names = append(status.Names, nbns.NodeName{Name: o.Name, Flags: flags | nbns.Active})
-	}
-	if len(status.Names) > nbns.MaxStatusNames {
-		status.Names, a.truncated = status.Names[:nbns.MaxStatusNames], true
-	}
-	var err error
-	if a.status, err = status.AppendBinary(nil); err != nil {
-		return answers{}, err
-	}
-	a.unitID = len(a.status) - len(status.UnitID) - len(status.Counters)
-	return a, nil
-}
-
-// nameQuery returns the reply to a name query: RFC 1002 5.1.1.5 and 5.1.2.5. A
+// nameQuery returns the answer to a name query: RFC 1002 5.1.1.5 and 5.1.2.5. A
 // name that is not ours gets none, except that a query to this host alone,
-// which no name server is to answer, is told so.
-func (a *answers) nameQuery(query nbns.Packet, from netip.Addr, now time.Time) []byte {
+// which no name server is to answer, is told so. It does not allocate.
+func (n *Node) nameQuery(query nbns.Packet, from netip.AddrPort) (nbns.Packet, bool) {
 	q := query.Question
-	flags, ok := a.names[q.Name]
-	if !ok || q.Scope != "" {
-		if query.Flags&(nbns.Broadcast|nbns.RecursionDesired) != 0 {
-			return nil
-		}
-		return a.reply(nbns.NegativeQueryResponse(query, nbns.NameError))
-	}
-
-	a.rdata = a.rdata[:0]
-	if on := a.linkOf(from, now); on != nil {
-		a.addAddr(flags, on.Addr)
-	} else if links.Loopback.Contains(from) {
-		a.addAddr(flags, links.Localhost)
-	} else {
-		// From behind a router: any of our addresses may be the one that it reaches.
-		for i := range a.links[:min(len(a.links), maxAddrs)] {
-			a.addAddr(flags, a.links[i].Addr)
+	t := n.table.Load()
+	if e := t.names[q.Name]; e != nil && q.Scope == "" {
+		if n.rdata = e.appendAddrs(n.rdata[:0], t, from.Addr()); len(n.rdata) > 0 {
+			return nbns.PositiveQueryResponse(query, grantedTTL, n.rdata), true
 		}
 	}
-	if len(a.rdata) == 0 {
-		return nil
+	if query.Flags&(nbns.Broadcast|nbns.RecursionDesired) != 0 {
+		return nbns.Packet{}, false
 	}
-	return a.reply(nbns.PositiveQueryResponse(query, grantedTTL, a.rdata))
+	return nbns.NegativeQueryResponse(query, nbns.NameError), true
 }
 
-// addAddr appends an address to the RDATA; a link has no other than IPv4.
-func (a *answers) addAddr(flags nbns.NameFlags, addr netip.Addr) {
-	a.rdata, _ = nbns.Addr{Flags: flags, Addr: addr}.AppendBinary(a.rdata)
+// appendAddrs appends the addresses at which somebody at an address finds the
+// name.
+func (e *entry) appendAddrs(b []byte, t *table, asker netip.Addr) []byte {
+	if e.stage(t, asker) != Owned {
+		return b
+	}
+	if links.Loopback.Contains(asker) {
+		return appendAddr(b, e.flags, links.Localhost)
+	}
+	if at, _ := t.place(asker); at >= 0 {
+		return append(b, e.claims[at].addr...)
+	}
+	// From behind a router: any of our addresses may be the one that he reaches.
+	count := 0
+	for _, c := range e.claims {
+		if count < maxAddrs && c.stage() == Owned {
+			b = append(b, c.addr...)
+			count++
+		}
+	}
+	return b
 }
 
-// statusQuery returns the reply to a question for the status of this node,
-// which is asked by one of its names or by the wildcard: RFC 1002 5.1.1.5.
-func (a *answers) statusQuery(query nbns.Packet, from netip.Addr, now time.Time) []byte {
+// appendAddr appends an ADDR_ENTRY; a link has no other addresses than IPv4.
+func appendAddr(b []byte, flags nbns.NameFlags, addr netip.Addr) []byte {
+	b, _ = nbns.Addr{Flags: flags, Addr: addr}.AppendBinary(b)
+	return b
+}
+
+// statusQuery returns the answer to a question for the status of this node,
+// which is asked by one of its names or by the wildcard: RFC 1002 5.1.1.5. It
+// does not allocate.
+func (n *Node) statusQuery(query nbns.Packet, from netip.AddrPort) (nbns.Packet, bool) {
 	q := query.Question
-	if _, ok := a.names[q.Name]; (!ok && q.Name != netbios.Wildcard) || q.Scope != "" {
-		return nil
+	t := n.table.Load()
+	if e := t.names[q.Name]; q.Scope != "" || q.Name != netbios.Wildcard && (e == nil || e.stage(t, from.Addr()) != Owned) {
+		return nbns.Packet{}, false
 	}
-	var unitID [6]byte
-	if on := a.linkOf(from, now); on != nil {
-		unitID = on.Hardware
-	}
-	copy(a.status[a.unitID:], unitID[:])
-	p := nbns.StatusResponse(query, a.status)
-	if a.truncated {
+	var complete bool
+	n.rdata, complete = t.appendStatus(n.rdata[:0], from.Addr())
+	p := nbns.StatusResponse(query, n.rdata)
+	if !complete {
 		p.Flags |= nbns.Truncated
 	}
-	return a.reply(p)
+	return p, true
 }
 
-// reply returns the bytes of a packet. It has no scope and nothing too long,
-// so that it can always be written.
-func (a *answers) reply(p nbns.Packet) []byte {
-	a.packet, _ = p.AppendBinary(a.packet[:0])
-	return a.packet
-}
-
-// linkOf returns the link that an address is on, nil if it is on none. Of
-// several, the one with the smallest network is meant.
-func (a *answers) linkOf(addr netip.Addr, now time.Time) *links.Link {
-	if now.Sub(a.linksRead) > linksAge {
-		if on, err := a.readLinks(); err == nil {
-			a.links = on
+// appendStatus appends the nbns.NodeStatus for somebody at an address, and
+// reports whether all names fitted in. Names that are still being claimed are
+// not in it.
+func (t *table) appendStatus(b []byte, asker netip.Addr) (_ []byte, complete bool) {
+	complete = true
+	count := 0
+	b = append(b, 0)
+	for _, e := range t.order {
+		// RFC 1002 4.2.18: "All entries have this flag set to one (1)."
+		flags := e.flags | nbns.Active
+		switch e.stage(t, asker) {
+		case Claiming:
+			continue
+		case Conflict:
+			flags |= nbns.Conflict
+		case Released:
+			flags |= nbns.Deregister
 		}
-		a.linksRead = now
-	}
-	var on *links.Link
-	for i := range a.links {
-		if l := &a.links[i]; l.Prefix.Contains(addr) && (on == nil || l.Prefix.Bits() > on.Prefix.Bits()) {
-			on = l
+		if count == nbns.MaxStatusNames {
+			complete = false
+			break
 		}
+		b = append(b, e.own.Name[:]...)
+		b = binary.BigEndian.AppendUint16(b, uint16(flags))
+		count++
 	}
-	return on
+	b[0] = byte(count)
+	var statistics [46]byte
+	if at, _ := t.place(asker); at >= 0 {
+		copy(statistics[:], t.links[at].Hardware[:])
+	}
+	return append(b, statistics[:]...), complete
 }

@@ -1,10 +1,35 @@
-// Package names answers for this host's NetBIOS names. The packets are those of
-// package nbns.
+// Package names is this host as a node of the NetBIOS name service (RFC 1001
+// 15, RFC 1002 5): on one UDP socket it claims names and defends them, answers
+// for them, refreshes them with a name server and releases them at the end. The
+// packets are those of package nbns.
+//
+// Every name is claimed on every link of the host, each for itself: HOST2<03>
+// can be ours on eth0 and somebody else's on eth1.
+//
+//	    +-------- again after a while, or when the links change ---------+
+//	    v                                                                |
+//	claiming ---- refused by its owner or by a name server --------> conflict
+//	    |                                                                ^
+//	    | nobody objects, or a name server grants it                     |
+//	    v                                                                |
+//	  owned ----- a refresh is refused, or a probe of ours proves it ----+
+//	    |
+//	    v
+//	 released
+//
+// # Trust
+//
+// Whatever comes over the network can be forged. So an answer counts only if it
+// matches a question of ours, by its transaction id, opcode, name and scope, and
+// comes from where it can come: from the address that was asked, or, after a
+// broadcast, from the link. A release never takes a name away from us, and a
+// conflict demand only if another host answers for the name and its node status
+// says the same. What is kept for the network is bounded.
 //
 // # Limitations
 //
-// The Node answers questions and no more: it does not claim its names before it
-// uses them, and does not defend them. Names have no scope.
+// Names have no scope. A link is IPv4, as NetBIOS over TCP/IP is. When a link
+// goes away, its registration at a name server is left to expire.
 package names
 
 import (
@@ -13,8 +38,8 @@ import (
 	"github.com/messngr/messngr/netbios"
 )
 
-// port is that of the name service: RFC 1002 4.2, NAME_SERVICE_UDP_PORT.
-const port = 137
+// Port is that of the name service: RFC 1002 6, NAME_SERVICE_UDP_PORT.
+const Port = 137
 
 // An Own is a name that this host answers to.
 type Own struct {

@@ -209,7 +209,7 @@ func TestOwned(t *testing.T) {
 	s := newServer(t)
 	s.cfg.Aliases = []string{"UPS"}
 	var err error
-	if s.names, err = ownNames(s.cfg); err != nil {
+	if s.aliases, err = newAliases(t.Context(), s.cfg, s.store); err != nil {
 		t.Fatal(err)
 	}
 	for _, tt := range []struct {
@@ -235,7 +235,7 @@ func TestOwned(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := s.owned(n); got != tt.want {
+		if got := s.aliases.owned(n); got != tt.want {
 			t.Errorf("%v: %v, want %v", n, got, tt.want)
 		}
 	}

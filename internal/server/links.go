@@ -3,6 +3,7 @@ package server
 import (
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -43,6 +44,11 @@ func (l *links) addresses() []netip.Addr {
 		addrs = append(addrs, p.Addr())
 	}
 	return addrs
+}
+
+// own reports whether an address is one of the host's own.
+func (l *links) own(addr netip.Addr) bool {
+	return addr.IsLoopback() || slices.Contains(l.addresses(), addr)
 }
 
 func interfaceNetworks() ([]netip.Prefix, error) {

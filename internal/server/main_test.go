@@ -73,10 +73,10 @@ func newServer(t *testing.T) *server {
 		},
 		opt: Options{Version: "1.2", Banner: new(bytes.Buffer)},
 	}
-	if s.names, err = ownNames(cfg); err != nil {
+	s.store = store.NewMemory(store.Config{Committed: s.hub.Publish})
+	if s.aliases, err = newAliases(t.Context(), cfg, s.store); err != nil {
 		t.Fatal(err)
 	}
-	s.store = store.NewMemory(store.Config{Committed: s.hub.Publish})
 	return s
 }
 

@@ -26,10 +26,8 @@ import (
 	"github.com/messngr/messngr/internal/guard"
 	"github.com/messngr/messngr/internal/hub"
 	"github.com/messngr/messngr/internal/listener"
-	"github.com/messngr/messngr/internal/names"
 	"github.com/messngr/messngr/internal/oem"
 	"github.com/messngr/messngr/internal/store"
-	"github.com/messngr/messngr/netbios"
 )
 
 // Options are what the command line says beside the configuration.
@@ -55,8 +53,9 @@ type server struct {
 	store store.Store
 	hub   *hub.Hub
 	links *links
-	names []names.Own
 	doors []*door
+
+	aliases *aliases
 
 	started time.Time
 }
@@ -69,9 +68,6 @@ func Run(ctx context.Context, cfg *config.Config, opt Options) error {
 		started: time.Now(),
 	}
 	var err error
-	if s.names, err = ownNames(cfg); err != nil {
-		return err
-	}
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data directory: %w; name another with --data or MESSNGR_DATA", err)
 	}
@@ -84,6 +80,9 @@ func Run(ctx context.Context, cfg *config.Config, opt Options) error {
 			s.log.Error("closing the store", "error", err)
 		}
 	}()
+	if s.aliases, err = newAliases(ctx, cfg, s.store); err != nil {
+		return err
+	}
 	socket, err := api.Listen(cfg.Data)
 	if err != nil {
 		return err
@@ -102,7 +101,7 @@ func (s *server) run(ctx context.Context, socket net.Listener) error {
 	s.doors = s.makeDoors()
 	g, ctx := errgroup.WithContext(ctx)
 	control := api.New(socket, api.Config{
-		Store: s.store, Hub: s.hub, Status: s.status, Post: s.post, Log: s.log,
+		Store: s.store, Hub: s.hub, Status: s.status, Post: s.post, Names: s.aliases, Log: s.log,
 	})
 	g.Go(func() error { return control.Run(ctx) })
 	for _, d := range s.doors {
@@ -192,17 +191,11 @@ func (s *server) makeDoors() []*door {
 			}))
 	}
 	if addr := s.cfg.Names.Listen; addr != "" {
-		doors = append(doors, newDoor("names", "being found by name", "udp", addr, s.log,
-			func(ctx context.Context) (task, error) {
-				node, err := names.Listen(ctx, names.Config{
-					Listen: addr, Names: s.names,
-					Serve: func(a netip.Addr) bool { return s.check(a) == nil },
-				})
-				if err != nil {
-					return nil, err
-				}
-				return node, nil
-			}))
+		what := "being found by name"
+		if s.cfg.WINS.Serve {
+			what += ", name server"
+		}
+		doors = append(doors, newDoor("names", what, "udp", addr, s.log, s.openNames))
 	}
 	return doors
 }
@@ -212,7 +205,7 @@ func (s *server) smbConfig() listener.SMBConfig {
 	return listener.SMBConfig{
 		Deliver: s.deliver,
 		Check:   s.check,
-		Owned:   s.owned,
+		Owned:   s.aliases.owned,
 		Page: func(addr netip.Addr, from []byte) *oem.Page {
 			return s.cfg.Page(addr, c.CodePage, c.CodePage.DecodeName(from))
 		},
@@ -223,46 +216,13 @@ func (s *server) smbConfig() listener.SMBConfig {
 	}
 }
 
-// owned reports whether a session may be called by that name: each of our
-// unique names, whatever the service of ours that the caller has in mind, and
-// the name that stands for any server.
-func (s *server) owned(called netbios.Name) bool {
-	if called.Base() == netbios.SMBServer.Base() {
-		return true
-	}
-	for _, n := range s.names {
-		if !n.Group && n.Name.Base() == called.Base() {
-			switch called.Suffix() {
-			case netbios.Workstation, netbios.OldMessenger, netbios.Messenger, netbios.FileServer:
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// ownNames returns the names of the configuration in the bytes of the code page.
-func ownNames(cfg *config.Config) ([]names.Own, error) {
-	encode := func(text string) string {
-		b, _ := cfg.SMB.CodePage.EncodeName(text) // the configuration has been checked
-		return string(b)
-	}
-	var aliases []string
-	for _, alias := range cfg.Aliases {
-		aliases = append(aliases, encode(alias))
-	}
-	return names.OwnNames(encode(cfg.Name), encode(cfg.Workgroup), aliases...)
-}
-
 // status returns what the service says of itself.
 func (s *server) status() api.Status {
 	st := api.Status{
 		Version: s.opt.Version, PID: os.Getpid(), Started: s.started,
 		Data: s.cfg.Data, Computer: s.cfg.Name, Workgroup: s.cfg.Workgroup,
 	}
-	for _, n := range s.names {
-		st.Names = append(st.Names, api.Name{Name: n.Name.String(), Group: n.Group})
-	}
+	st.Names = s.aliases.status()
 	for _, d := range s.doors {
 		st.Listeners = append(st.Listeners, d.status(s.links))
 	}
