@@ -23,6 +23,9 @@ type floor struct {
 // floorMain is the floor's process: it writes its address and serves until its
 // standard input ends, which it does at the latest when the bench does.
 func floorMain(args []string, stdin io.Reader, stdout io.Writer) error {
+	if len(args) > 0 && args[0] == "names" {
+		return nameFloorMain(args[1:], stdin, stdout)
+	}
 	f := flag.NewFlagSet("bench floor", flag.ContinueOnError)
 	path := f.String("log", "", "")
 	if err := f.Parse(args); err != nil {

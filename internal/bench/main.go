@@ -39,6 +39,7 @@ type options struct {
 	Dir   string // of its data: on a real disk
 	JSON  string // a file for the report
 	Quick bool
+	Names bool // measure the name service alone
 
 	Senders  []int
 	Rounds   int    // of every comparison of rates
@@ -74,6 +75,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		switch args[0] {
 		case "load":
 			return loadMain(args[1:], stdout)
+		case "ask":
+			return askMain(args[1:], stdout)
 		case "floor":
 			return floorMain(args[1:], os.Stdin, stdout)
 		}
@@ -84,6 +87,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.StringVar(&o.Dir, "dir", "", "measure with data in a new directory in `DIR`, which must be on a real disk (default /var/tmp)")
 	f.StringVar(&o.JSON, "json", "", "write the report to `FILE` too")
 	f.BoolVar(&o.Quick, "quick", false, "go through everything once, too quickly for numbers that mean anything")
+	f.BoolVar(&o.Names, "names", false, "measure the name service alone")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
@@ -93,6 +97,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("%q: there are no arguments, only flags", f.Arg(0))
 	}
 	o.set()
+	return o.run(ctx, stdout, stderr)
+}
+
+// run measures, and writes the report.
+func (o options) run(ctx context.Context, stdout, stderr io.Writer) error {
 	r, err := measure(ctx, o, stderr)
 	if err != nil {
 		return err
@@ -133,20 +142,31 @@ func measure(ctx context.Context, o options, said io.Writer) (r *report, err err
 	if err := b.report.describe(b); err != nil {
 		return nil, err
 	}
-	if err := b.onLAN(ctx); errors.Is(err, errLeftOut) {
-		b.report.LeftOut = append(b.report.LeftOut, err.Error())
-		err = b.onLoopback(ctx)
-		if err != nil {
+	if !o.Names {
+		if err := b.messages(ctx); err != nil {
 			return nil, err
 		}
-	} else if err != nil {
-		return nil, err
 	}
-	if err := b.goBenchmarks(ctx); err != nil {
+	if err := b.names(ctx); errors.Is(err, errLeftOut) {
+		b.report.LeftOut = append(b.report.LeftOut, "the name service: "+err.Error())
+	} else if err != nil {
 		return nil, err
 	}
 	b.report.Took = time.Since(b.began).Round(time.Second).String()
 	return b.report, nil
+}
+
+// messages measures all but the name service.
+func (b *bench) messages(ctx context.Context) error {
+	if err := b.onLAN(ctx); errors.Is(err, errLeftOut) {
+		b.report.LeftOut = append(b.report.LeftOut, err.Error())
+		if err := b.onLoopback(ctx); err != nil {
+			return err
+		}
+	} else if err != nil {
+		return err
+	}
+	return b.goBenchmarks(ctx)
 }
 
 // errLeftOut is wrapped by what cannot be measured here.

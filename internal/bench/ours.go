@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,8 +55,13 @@ type place struct {
 
 // loopback is the place of those who may not listen on port 139.
 func (b *bench) loopback() (place, error) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return place{}, err
+	}
+	free.Close()
 	p := place{
-		command: exec.CommandContext, name: "BENCH", addr: "127.0.0.1:13139",
+		command: exec.CommandContext, name: "BENCH", addr: free.Addr().String(),
 		config: filepath.Join(b.dir, "messngr.toml"),
 	}
 	config := "[smb]\nlisten = [\"" + p.addr + "\"]\n[names]\nlisten = \"\"\n"

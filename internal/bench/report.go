@@ -21,6 +21,8 @@ type report struct {
 	Memory     memoryUse   `json:"memory"`
 	Program    int64       `json:"program_bytes"`
 	Benchmarks []benchmark `json:"benchmarks"`
+
+	Names *namesReport `json:"names,omitempty"`
 }
 
 // A rate is a cell of messages accepted a second.
@@ -88,10 +90,17 @@ func (r *report) write(w io.Writer) error {
 	if r.Quick {
 		fmt.Fprintf(&b, "A quick run: these numbers mean nothing.\n")
 	}
-	r.writeRates(&b)
-	r.writePeers(&b)
+	if len(r.Rates) > 0 {
+		r.writeRates(&b)
+		r.writePeers(&b)
+	}
 	r.writeSizes(&b)
-	r.writeBenchmarks(&b)
+	if r.Names != nil {
+		r.Names.write(&b)
+	}
+	if len(r.Benchmarks) > 0 {
+		r.writeBenchmarks(&b)
+	}
 	for _, s := range r.LeftOut {
 		fmt.Fprintf(&b, "\n%s\n", s)
 	}
