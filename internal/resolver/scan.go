@@ -53,6 +53,9 @@ func (r *Resolver) Scan(ctx context.Context, ranges Ranges, o ScanOptions, found
 	defer conn.Close()
 	// Best effort: while found is busy, answers wait there.
 	_ = conn.SetReadBuffer(1 << 20)
+	// And the questions to silent addresses are in it until the system has
+	// given up to find their hardware, which takes three seconds.
+	_ = conn.SetWriteBuffer(1 << 20)
 
 	s := &scan{
 		conn: conn, port: r.port(), ranges: ranges, seed: maphash.MakeSeed(),
