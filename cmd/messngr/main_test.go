@@ -5,10 +5,13 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -41,6 +44,15 @@ func (s *station) start(t testing.TB, args ...string) {
 	t.Helper()
 	s.Process = s.Start(t, s.program, append([]string{"serve", "--name", s.Name, "--data", s.data, "--config", s.config}, args...)...)
 	s.WaitOutput(t, "Ctrl-C ends it.")
+	// Others find it by name when that has been claimed. Without a network, or
+	// without the port, it never is.
+	for begin := time.Now(); time.Since(begin) < 10*time.Second; time.Sleep(20 * time.Millisecond) {
+		states := slices.Collect(maps.Values(s.nameStates(t)))
+		if len(states) > 0 && !slices.Contains(states, "claiming") || len(states) == 0 && time.Since(begin) > time.Second {
+			return
+		}
+	}
+	t.Fatalf("the names are still being claimed: %v", s.nameStates(t))
 }
 
 // An entry is what inbox --json says of a message.

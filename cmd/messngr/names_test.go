@@ -199,7 +199,7 @@ func TestWINSAcrossARouter(t *testing.T) {
 		}
 		time.Sleep(200 * time.Millisecond)
 	}
-	out := h4.Run(t, "nmblookup", "-s", conf, "-R", "--unicast="+server.Addr.String(), "HOST2#03").Stdout
+	out := h5.Run(t, "nmblookup", "-s", h5.SMBConf(t), "-R", "--unicast="+server.Addr.String(), "HOST2#03").Stdout
 	if !strings.Contains(out, "10.77.0.2 HOST2<03>") {
 		t.Errorf("nmblookup found\n%s", out)
 	}

@@ -107,6 +107,9 @@ func (b *bench) sends(ctx context.Context, t testing.TB, our place, from *lab.Ho
 		return err
 	}
 	defer func() { err = errors.Join(err, s.end()) }()
+	if err := s.owned(ctx); err != nil {
+		return err
+	}
 	smbConf := from.SMBConf(t)
 	var took [2][]float64 // in milliseconds
 	from.Do(t, func() error {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -160,6 +161,22 @@ func (b *bench) serve(ctx context.Context, p place) (*server, error) {
 		}
 		if time.Now().After(deadline) {
 			return nil, fmt.Errorf("messngr serve does not listen: %w", errors.Join(err, s.end()))
+		}
+	}
+}
+
+// owned waits until messngr serve has its names: others do not find it before.
+func (s *server) owned(ctx context.Context) error {
+	claiming := func(n api.Name) bool {
+		return len(n.States) == 0 || slices.ContainsFunc(n.States, func(st api.NameState) bool { return st.State == "claiming" })
+	}
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		st, err := api.NewClient(s.data).Status(ctx)
+		if err != nil || !slices.ContainsFunc(st.Names, claiming) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return errors.New("messngr serve does not get its names")
 		}
 	}
 }
