@@ -68,7 +68,7 @@ func newTestLAN(t *testing.T) *testLAN {
 }
 
 func (l *testLAN) conn(addr string) *testConn {
-	c := &testConn{lan: l, addr: ip(addr), in: make(chan datagram, 1000), closed: make(chan struct{})}
+	c := &testConn{lan: l, addr: ip(addr), in: make(chan datagram, 1<<13), closed: make(chan struct{})}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.hosts[c.addr] = c

@@ -107,12 +107,16 @@ func TestScanQuestion(t *testing.T) {
 	tell := func(query nbns.Packet, _ int, _ func([]byte)) { asked <- query }
 	p := newPeer(t, "127.0.3.1:0", tell)
 	scanned(t, &Resolver{Port: p.port()}, ScanOptions{Wait: 20 * time.Millisecond, Tries: 3}, "127.0.3.1")
-	close(asked)
 	var all []nbns.Packet
-	for q := range asked {
-		all = append(all, q)
+	for range 3 {
+		select {
+		case q := <-asked:
+			all = append(all, q)
+		case <-time.After(10 * time.Second):
+			t.Fatalf("asked only %+v", all)
+		}
 	}
-	if len(all) != 3 || !equalPackets(all[0], all[1]) || !equalPackets(all[0], all[2]) || !equalPackets(all[0], nbns.StatusQuery(all[0].ID, netbios.Wildcard, "")) {
+	if !equalPackets(all[0], all[1]) || !equalPackets(all[0], all[2]) || !equalPackets(all[0], nbns.StatusQuery(all[0].ID, netbios.Wildcard, "")) {
 		t.Errorf("asked %+v", all)
 	}
 }
