@@ -3,6 +3,8 @@ package cli
 import (
 	"log/slog"
 	"os"
+	"os/exec"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -34,6 +36,7 @@ private networks are served, until the configuration names others.`,
 			isTerminal := p.describeTerminal(&cfg.Display)
 			return server.Run(cmd.Context(), cfg, server.Options{
 				Version: p.Version,
+				Program: p.program(),
 				Out:     p.Stdout, Terminal: isTerminal,
 				Banner: p.Stderr,
 				Log:    slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: cfg.Log})),
@@ -47,6 +50,26 @@ private networks are served, until the configuration names others.`,
 	cmd.Flags().StringVar(&s.Workgroup, "workgroup", "", "`WORKGROUP` or domain")
 	cmd.Flags().BoolVar(&greet, "greet", false, "send a first message to this computer, to see that all works")
 	return cmd
+}
+
+// program returns how the user calls this program again: by its name if that
+// leads here, as it does once installed, else as it was called: bin/messngr.
+func (p Process) program() string {
+	const name = "messngr"
+	called := p.Args[0]
+	if filepath.Base(called) == called { // found in PATH
+		return name
+	}
+	if found, err := exec.LookPath(name); err == nil && sameFile(found, called) {
+		return name
+	}
+	return called
+}
+
+func sameFile(a, b string) bool {
+	x, xerr := os.Stat(a)
+	y, yerr := os.Stat(b)
+	return xerr == nil && yerr == nil && os.SameFile(x, y)
 }
 
 // describeTerminal sets the part of c that depends on the standard output, and

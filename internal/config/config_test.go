@@ -127,7 +127,7 @@ data = "state"
 [guard]
 networks = ["on-link", "10.8.0.0/16", "192.0.2.7", "2001:db8::/32"]
 [smb]
-listen = ["10.77.0.2:139", "[fe80::1%eth0]:1139", ":netbios-ssn"]
+listen = ["10.77.0.2:139", "[fe80::1%eth0]:1139", ":http"]
 code_page = 437
 max_text = 1
 max_connections = 2
@@ -179,7 +179,7 @@ level = "debug"
 	}
 	want := []any{
 		"FRONT-DESK", "BÄCKEREI", []string{"UPS", "OPERATOR"}, false, 3,
-		[]string{"10.77.0.2:139", "[fe80::1%eth0]:1139", ":netbios-ssn"}, 437, 1, 2, 3, 65536,
+		[]string{"10.77.0.2:139", "[fe80::1%eth0]:1139", ":http"}, 437, 1, 2, 3, 65536,
 		90 * time.Second, 250 * time.Millisecond,
 		Names{
 			Listen: "10.77.0.2:137", NodeType: "M", Extra: []netbios.Name{netbios.Name([]byte("FRONT-DESK     \x20"))},

@@ -66,7 +66,7 @@ func (s *server) examples(st api.Status) []example {
 		}
 	}
 	const usual = 139
-	mine, samba := "messngr net send ", "echo Hello | smbclient -M "+st.Computer
+	mine, samba := s.opt.Program+" net send ", "echo Hello | smbclient -M "+st.Computer
 	if port != usual {
 		mine += fmt.Sprintf("--port %d ", port)
 	}

@@ -71,7 +71,7 @@ func newServer(t *testing.T) *server {
 			asked: time.Now().Add(24 * time.Hour), // the answer is good for long
 			on:    []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("10.77.0.2/24"), netip.MustParsePrefix("fe80::1/64")},
 		},
-		opt: Options{Version: "1.2", Banner: new(bytes.Buffer)},
+		opt: Options{Version: "1.2", Program: "messngr", Banner: new(bytes.Buffer)},
 	}
 	s.store = store.NewMemory(store.Config{Committed: s.hub.Publish})
 	if s.aliases, err = newAliases(t.Context(), cfg, s.store); err != nil {

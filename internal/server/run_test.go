@@ -61,7 +61,7 @@ func TestRun(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() {
-			done <- Run(ctx, cfg, Options{Version: "1.2", Out: &out, Terminal: round.terminal, Banner: &banner, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			done <- Run(ctx, cfg, Options{Version: "1.2", Program: "messngr", Out: &out, Terminal: round.terminal, Banner: &banner, Log: slog.New(slog.NewTextHandler(&log, nil))})
 		}()
 		await(t, "the banner", func() bool { return strings.HasSuffix(banner.String(), "Ctrl-C ends it.\n") })
 

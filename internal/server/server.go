@@ -33,6 +33,8 @@ import (
 // Options are what the command line says beside the configuration.
 type Options struct {
 	Version string
+	// Program is how the user calls this program: "messngr", or its path.
+	Program string
 	// Out is where messages are shown, Terminal whether it is a terminal:
 	// only then does showing a message count as displayed.
 	Out      io.Writer
