@@ -302,6 +302,7 @@ func TestAddAndRemove(t *testing.T) {
 		if err := second.Add(t.Context(), alice); !errors.As(err, &taken) || taken.Addr != ip("10.77.0.2") || second.stands("ALICE<03>") != "" {
 			t.Errorf("%v, %s", err, second.stands("ALICE<03>"))
 		}
+		after(time.Millisecond) // second still asks first for its status
 		lan.take("0.0.0.0")
 		if err := first.Remove(t.Context(), alice.Name); err != nil || first.stands("ALICE<03>") != "" {
 			t.Errorf("%v, %s", err, first.stands("ALICE<03>"))

@@ -67,18 +67,14 @@ func newTestLAN(t *testing.T) *testLAN {
 	return &testLAN{t: t, hosts: map[netip.Addr]*testConn{}, begin: time.Now()}
 }
 
-func (l *testLAN) conn(addr string) *testConn {
-	c := &testConn{lan: l, addr: ip(addr), in: make(chan datagram, 1<<13), closed: make(chan struct{})}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.hosts[c.addr] = c
-	return c
-}
+func (l *testLAN) conn(addr string) *testConn { return l.peer(addr, nil) }
 
 // peer adds a host that does what a test wants.
 func (l *testLAN) peer(addr string, answer func(p nbns.Packet, from netip.AddrPort) []nbns.Packet) *testConn {
-	c := l.conn(addr)
-	c.answer = answer
+	c := &testConn{lan: l, addr: ip(addr), in: make(chan datagram, 1<<13), closed: make(chan struct{}), answer: answer}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.hosts[c.addr] = c
 	return c
 }
 
