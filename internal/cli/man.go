@@ -3,9 +3,11 @@ package cli
 import (
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
+	"github.com/spf13/pflag"
 )
 
 func (p Process) manCommand() *cobra.Command {
@@ -21,7 +23,19 @@ func (p Process) manCommand() *cobra.Command {
 				return fmt.Errorf("cannot make the directory: %w", err)
 			}
 			head := &doc.GenManHeader{Section: "1", Source: "messngr " + p.Version, Manual: "Messngr"}
+			escapeTags(cmd.Root())
 			return doc.GenManTree(cmd.Root(), head, args[0])
 		},
+	}
+}
+
+// escapeTags keeps what stands in angle brackets, as in HOST2<03>: the pages are
+// made by way of Markdown, where it is a tag of HTML and vanishes.
+func escapeTags(cmd *cobra.Command) {
+	escape := strings.NewReplacer("<", `\<`).Replace
+	cmd.Short, cmd.Long = escape(cmd.Short), escape(cmd.Long)
+	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { f.Usage = escape(f.Usage) })
+	for _, c := range cmd.Commands() {
+		escapeTags(c)
 	}
 }

@@ -161,6 +161,15 @@ func TestManualPagesSay(t *testing.T) {
 			t.Errorf("messngr%s.1 speaks of cobra", name)
 		}
 	}
+	page, err := os.ReadFile(filepath.Join(dir, "messngr-lookup.1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, suffix := range []string{"messenger (<03>) unless", "workgroup (<00>), unless"} {
+		if !strings.Contains(strings.ReplaceAll(string(page), "\n", " "), suffix) {
+			t.Errorf("messngr-lookup.1 lacks %q", suffix)
+		}
+	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
