@@ -29,7 +29,7 @@ const (
 	// io is how a program reaches out of itself.
 	io = "context log net os syscall"
 	// wires are the packages that know how bytes stand on the wire.
-	wires = "netbios netbios/nbns netbios/nbss smb"
+	wires = "netbios netbios/nbdgm netbios/nbns netbios/nbss smb mailslot mailslot/browse"
 )
 
 // The rules, from the bottom of the tree to its top.
@@ -45,6 +45,18 @@ var rules = []rule{
 	{
 		packages: "netbios/nbns netbios/nbss", may: "internal/wire netbios", never: io + " sync time",
 		why: "a wire package is a leaf that turns bytes into values and back, so that everybody can use it: of its kin it knows the names only",
+	},
+	{
+		packages: "netbios/nbdgm", may: "internal/wire netbios", never: io + " sync",
+		why: "a wire package is a leaf that turns bytes into values and back, so that everybody can use it: fragments wait for each other, but what time it is they are told",
+	},
+	{
+		packages: "mailslot", may: "internal/wire smb", never: io + " sync time",
+		why: "a wire package is a leaf that turns bytes into values and back, so that everybody can use it: a mailslot write is an SMB message, and who carries it is nothing to it",
+	},
+	{
+		packages: "mailslot/browse", may: "internal/wire", never: io + " sync time",
+		why: "a wire package is a leaf that turns bytes into values and back, so that everybody can use it: who carries an announcement is nothing to it",
 	},
 	{
 		packages: "smb", may: "internal/wire", never: io + " sync time",

@@ -1,6 +1,7 @@
 // Package smb reads and writes the few SMB messages that carry Messenger
-// Service traffic: the header of [MS-CIFS] 2.2.3.1 and the message commands of
-// [MS-MSRP] 2.2.3.
+// Service traffic: the header of [MS-CIFS] 2.2.3.1, the message commands of
+// [MS-MSRP] 2.2.3, and the transaction of [MS-CIFS] 2.2.4.33 that writes to a
+// mailslot.
 //
 // A message is a header of 32 bytes and a body:
 //
@@ -16,7 +17,8 @@
 // # Limitations
 //
 // There is no session set-up, no signing and no other command: the message
-// commands are the first bytes on a session.
+// commands are the first bytes on a session. Of transactions there is what a
+// mailslot write needs.
 package smb
 
 import (
@@ -40,22 +42,26 @@ const protocol = "\xFFSMB"
 // A Command is the Command field: [MS-CIFS] 2.2.2.1.
 type Command uint8
 
-// The message commands. 0xD1 to 0xD4 have no documented layout.
+// The message commands, and the one that a mailslot write has. 0xD1 to 0xD4
+// have no documented layout.
 const (
-	SendMessage       Command = 0xD0 // SMB_COM_SEND_MESSAGE: single block message
-	SendBroadcast     Command = 0xD1 // SMB_COM_SEND_BROADCAST_MESSAGE
-	ForwardUserName   Command = 0xD2 // SMB_COM_FORWARD_USER_NAME
-	CancelForward     Command = 0xD3 // SMB_COM_CANCEL_FORWARD
-	GetMachineName    Command = 0xD4 // SMB_COM_GET_MACHINE_NAME
-	SendStartMessage  Command = 0xD5 // SMB_COM_SEND_START_MB_MESSAGE
-	SendEndMessage    Command = 0xD6 // SMB_COM_SEND_END_MB_MESSAGE
-	SendTextMessage   Command = 0xD7 // SMB_COM_SEND_TEXT_MB_MESSAGE
-	negotiateProtocol Command = 0x72 // SMB_COM_NEGOTIATE
+	TransactionRequest Command = 0x25 // SMB_COM_TRANSACTION
+	SendMessage        Command = 0xD0 // SMB_COM_SEND_MESSAGE: single block message
+	SendBroadcast      Command = 0xD1 // SMB_COM_SEND_BROADCAST_MESSAGE
+	ForwardUserName    Command = 0xD2 // SMB_COM_FORWARD_USER_NAME
+	CancelForward      Command = 0xD3 // SMB_COM_CANCEL_FORWARD
+	GetMachineName     Command = 0xD4 // SMB_COM_GET_MACHINE_NAME
+	SendStartMessage   Command = 0xD5 // SMB_COM_SEND_START_MB_MESSAGE
+	SendEndMessage     Command = 0xD6 // SMB_COM_SEND_END_MB_MESSAGE
+	SendTextMessage    Command = 0xD7 // SMB_COM_SEND_TEXT_MB_MESSAGE
+	negotiateProtocol  Command = 0x72 // SMB_COM_NEGOTIATE
 )
 
 // String returns the command's name in the specifications.
 func (c Command) String() string {
 	switch c {
+	case TransactionRequest:
+		return "SMB_COM_TRANSACTION"
 	case SendMessage:
 		return "SMB_COM_SEND_MESSAGE"
 	case SendBroadcast:
