@@ -100,12 +100,16 @@ var rules = []rule{
 		why: "it knows the names of others: whose socket it speaks through and who keeps them is its caller's to say",
 	},
 	{
-		packages: "internal/listener", may: ". internal/oem netbios netbios/nbss smb",
+		packages: "internal/listener", may: ". internal/oem mailslot mailslot/browse netbios netbios/nbdgm netbios/nbss smb", uses: "golang.org/x/sys",
 		why: "it makes messages of bytes and hands them on: what becomes of them (guard, store, hub) is its caller's to say",
 	},
 	{
-		packages: "internal/sender", may: ". internal/oem internal/resolver netbios netbios/nbss smb", uses: "golang.org/x/text/unicode/norm",
+		packages: "internal/sender", may: ". internal/links internal/oem internal/resolver mailslot netbios netbios/nbdgm netbios/nbss smb", uses: "golang.org/x/text/unicode/norm",
 		why: "it makes bytes of messages: it works with a service and without, so it knows neither store nor configuration",
+	},
+	{
+		packages: "internal/neighbours", may: "mailslot/browse", never: "context log os syscall",
+		why: "it remembers what it is told: who heard it, and when, is its caller's to say",
 	},
 	{
 		packages: "internal/display", may: ". internal/hub internal/store", uses: "github.com/dustin/go-humanize github.com/ncruces/go-strftime github.com/rivo/uniseg",
@@ -123,7 +127,7 @@ var rules = []rule{
 	},
 	{
 		packages: "internal/server",
-		may:      ". internal/api internal/config internal/display internal/guard internal/hub internal/listener internal/names internal/oem internal/resolver internal/sender internal/store internal/wins netbios netbios/nbns",
+		may:      ". internal/api internal/config internal/display internal/guard internal/hub internal/listener internal/names internal/neighbours internal/oem internal/resolver internal/sender internal/store internal/wins mailslot/browse netbios netbios/nbns",
 		uses:     "golang.org/x/sync/errgroup",
 		why:      "the one assembly knows every part, but bytes on the wire are the business of listener, sender, names and wins alone; it hands packets from names to wins",
 	},

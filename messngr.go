@@ -29,8 +29,9 @@ type Transport string
 
 // The transports.
 const (
-	SMB   Transport = "smb"   // SMB_COM_SEND_* commands on a NetBIOS session (TCP 139)
-	Local Transport = "local" // the service's own unix socket
+	SMB      Transport = "smb"      // SMB_COM_SEND_* commands on a NetBIOS session (TCP 139)
+	Mailslot Transport = "mailslot" // a write to \MAILSLOT\MESSNGR in a NetBIOS datagram (UDP 138)
+	Local    Transport = "local"    // the service's own unix socket
 )
 
 // A Provenance says what is known of a sender. None but Authenticated

@@ -29,6 +29,8 @@ const (
 	MsgNameDeleted       NERR = 4650
 	MsgSent              NERR = 4652
 	MsgNameAdded         NERR = 4654
+	MsgSentAll           NERR = 4664
+	MsgSentDomain        NERR = 4665
 	MsgName              NERR = 4800
 	MsgCommandSuccessful NERR = 3500
 )

@@ -83,6 +83,18 @@ type Status struct {
 	Workgroup string     `json:"workgroup"`
 	Names     []Name     `json:"names"`
 	Listeners []Listener `json:"listeners"`
+	Copies    int64      `json:"copies"` // messages that came again, another way, and were not shown twice
+}
+
+// A Neighbour is a host that has announced itself. Nothing of it is proved.
+type Neighbour struct {
+	Name      string    `json:"name"`
+	Workgroup string    `json:"workgroup"`
+	Address   string    `json:"address"`
+	OS        string    `json:"os"`   // the version, such as "6.1"
+	Type      string    `json:"type"` // what it is and offers, in words
+	Comment   string    `json:"comment"`
+	Seen      time.Time `json:"seen"` // its last announcement
 }
 
 // A Listener is a door of the service.

@@ -40,6 +40,17 @@ func (c *Client) Status(ctx context.Context) (Status, error) {
 	return s, json.NewDecoder(body).Decode(&s)
 }
 
+// Neighbours asks for the hosts that have announced themselves.
+func (c *Client) Neighbours(ctx context.Context) ([]Neighbour, error) {
+	body, err := c.do(ctx, http.MethodGet, "/v1/neighbours", nil)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	var all []Neighbour
+	return all, json.NewDecoder(body).Decode(&all)
+}
+
 // Post posts a message.
 func (c *Client) Post(ctx context.Context, d Draft) (messngr.ID, error) {
 	var p Posted

@@ -35,7 +35,9 @@ type Config struct {
 	// Post takes a draft through the one door.
 	Post  func(context.Context, Draft) (messngr.ID, error)
 	Names Names
-	Log   *slog.Logger
+	// Neighbours lists the hosts that have announced themselves.
+	Neighbours func() []Neighbour
+	Log        *slog.Logger
 }
 
 // A Server serves the API on a unix socket.
@@ -66,6 +68,7 @@ func (s *Server) Run(ctx context.Context) error {
 	mux.HandleFunc("GET /v1/names", s.names)
 	mux.HandleFunc("POST /v1/names", s.addName)
 	mux.HandleFunc("DELETE /v1/names/{name}", s.deleteName)
+	mux.HandleFunc("GET /v1/neighbours", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.cfg.Neighbours()) })
 	srv := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -65,7 +65,7 @@ func (b *bench) loopback() (place, error) {
 		command: exec.CommandContext, name: "BENCH", addr: free.Addr().String(),
 		config: filepath.Join(b.dir, "messngr.toml"),
 	}
-	config := "[smb]\nlisten = [\"" + p.addr + "\"]\n[names]\nlisten = \"\"\n"
+	config := "[smb]\nlisten = [\"" + p.addr + "\"]\n[mailslot]\nlisten = []\n[names]\nlisten = \"\"\n"
 	return p, os.WriteFile(p.config, []byte(config), 0o600)
 }
 

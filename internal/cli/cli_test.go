@@ -80,9 +80,8 @@ func TestOutputsAndExitStatuses(t *testing.T) {
 		{"messngr net helpmsg 2273", 0, "The message alias could not be found on the network.", ""},
 		{"messngr net helpmsg 3", 1, "", "3 is not a valid Windows network message number"},
 		{"messngr net helpmsg x", 2, "", "is not a message number"},
-		{"messngr net send", 2, "", "the NAME or ADDRESS of the recipient is missing"},
-		{"messngr net send * hello", 2, "", "name each recipient"},
-		{"messngr net send /domain hello", 2, "", "name each recipient"},
+		{"messngr net send", 2, "", "the recipient is missing: a NAME, an ADDRESS, *, /domain[:NAME] or /users"},
+		{"messngr net send /domain: hello", 2, "", "the name of the domain is missing"},
 		{"messngr net send --code-page 1 HOST2 hello", 2, "", "--code-page"},
 		{"net HELPMSG 2282", 0, "The message was sent but not received.", ""},
 	} {
@@ -136,7 +135,7 @@ func TestRound(t *testing.T) {
 	port := ln.Addr().(*net.TCPAddr).Port
 	ln.Close()
 	config := filepath.Join(data, "messngr.toml")
-	text := fmt.Sprintf("name = \"HOST2\"\n[smb]\nlisten = [\"127.0.0.1:%d\"]\n[names]\nlisten = \"\"\n", port)
+	text := fmt.Sprintf("name = \"HOST2\"\n[smb]\nlisten = [\"127.0.0.1:%d\"]\n[mailslot]\nlisten = []\n[names]\nlisten = \"\"\n", port)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -50,7 +50,7 @@ exit 7
 		return run(t, cmd)
 	}
 	both := strings.Join([]string{bin, empty, other}, string(filepath.ListSeparator))
-	missing := result{err: "messngr: the NAME or ADDRESS of the recipient is missing; see messngr net send --help\n", code: 2}
+	missing := result{err: "messngr: the recipient is missing: a NAME, an ADDRESS, *, /domain[:NAME] or /users; see messngr net send --help\n", code: 2}
 	found := result{out: "\nThe message was sent but not received.\n\n"}
 	theirs := func(args string) result {
 		return result{out: next + args + "\nstandard input\n", err: "it was here\n", code: 7}

@@ -33,31 +33,46 @@ type netSend struct {
 	codePage    int
 	lmhosts     string
 	singleBlock bool
+	workgroup   string
+	truncate    bool
 	timeout     time.Duration
 	json        bool
 }
 
+// netSendCommand is `net send`, and `send`.
 func (p Process) netSendCommand() *cobra.Command {
 	var o netSend
 	cmd := &cobra.Command{
-		Use:   "send [flags] NAME|ADDRESS [TEXT...]",
-		Short: "Send a message to a computer, a user or an address",
+		Use:   "send [flags] NAME|ADDRESS|*|/domain[:NAME]|/users [TEXT...]",
+		Short: "Send a message to a computer, a user, an address or a workgroup",
 		Long: `Send a message to the one who has a NetBIOS name, or to an address. Without
 TEXT it is read from the standard input. Flags come before the recipient: what
 comes after is text.
 
 A name is looked up in LMHOSTS, by broadcast on every interface, then in the
 DNS. The exit status is 0 only when the recipient accepted the message. That it
-was accepted does not say that anybody has read it.`,
+was accepted does not say that anybody has read it.
+
+To a workgroup the message goes in datagrams, by broadcast on every network: to
+one's own with * or /domain, to another with /domain:NAME or --workgroup NAME.
+Nothing answers them: it is said who could be seen there, not who has the
+message. Sender, recipient and text together have at most 421 bytes; Windows
+itself sends no more than 128 characters. With /users it goes to each user that
+can be seen in the workgroup, one by one, and each answers.`,
 		Example: `  messngr net send HOST2 "Server restarts in five minutes."
-  df -h | messngr net send 10.77.0.2`,
+  df -h | messngr net send 10.77.0.2
+  messngr net send /domain "Lunch is here."
+  messngr send --workgroup OFFICE "Lunch is here."`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 || strings.TrimSpace(args[0]) == "" {
-				return errors.New("the NAME or ADDRESS of the recipient is missing")
+			if o.workgroup == "" && (len(args) == 0 || strings.TrimSpace(args[0]) == "") {
+				return errors.New("the recipient is missing: a NAME, an ADDRESS, *, /domain[:NAME] or /users")
 			}
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.workgroup != "" {
+				return p.netSend(cmd.Context(), o, "/domain:"+o.workgroup, args)
+			}
 			return p.netSend(cmd.Context(), o, args[0], args[1:])
 		},
 	}
@@ -73,6 +88,8 @@ was accepted does not say that anybody has read it.`,
 		return nil, cobra.ShellCompDirectiveDefault // any file
 	})
 	f.BoolVar(&o.singleBlock, "single-block", false, "send one SMB_COM_SEND_MESSAGE of at most 128 bytes")
+	f.StringVar(&o.workgroup, "workgroup", "", "send to everybody in the workgroup `NAME`; all words are text")
+	f.BoolVar(&o.truncate, "truncate", false, "cut a text that is too long for a workgroup, instead of refusing it")
 	f.DurationVar(&o.timeout, "timeout", 0, "the longest `TIME` that one step may take (default as configured, else 10s)")
 	f.BoolVar(&o.json, "json", false, "report as a JSON object")
 	_ = cmd.RegisterFlagCompletionFunc("code-page", func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
@@ -86,10 +103,11 @@ was accepted does not say that anybody has read it.`,
 }
 
 func (p Process) netSend(ctx context.Context, o netSend, to string, words []string) error {
-	if to == "*" || strings.HasPrefix(to, "/") || strings.HasPrefix(to, `\`) {
-		return usagef("%q: this version sends to one name or address; name each recipient", to)
-	}
 	cfg, err := o.load()
+	if err != nil {
+		return err
+	}
+	t, err := parseTarget(to, cfg)
 	if err != nil {
 		return err
 	}
@@ -105,7 +123,13 @@ func (p Process) netSend(ctx context.Context, o netSend, to string, words []stri
 	if from == "" {
 		from = cfg.Name
 	}
-	del := send.Send(ctx, sender.Draft{From: from, To: to, Text: text})
+	switch {
+	case t.users:
+		return p.toUsers(ctx, send, o, t, from, text)
+	case t.workgroup != "":
+		return p.cast(ctx, send, o, t, from, text)
+	}
+	del := send.Send(ctx, sender.Draft{From: from, To: t.to, Text: text})
 	if o.json {
 		if err := writeDelivery(p.Stdout, del); err != nil {
 			return err

@@ -41,7 +41,7 @@ func newStation(t *testing.T) *station {
 		}
 	}
 	s.conf = writeFile(t, filepath.Join(s.data, "messngr.toml"),
-		fmt.Sprintf("name = 'HOST1'\n[smb]\nlisten = ['127.0.0.1:%d']\n[names]\nlisten = ''\n[send]\nport = %d\ntimeout = '5s'\n", s.port, s.port))
+		fmt.Sprintf("name = 'HOST1'\n[smb]\nlisten = ['127.0.0.1:%d']\n[mailslot]\nlisten = []\n[names]\nlisten = ''\n[send]\nport = %d\ntimeout = '5s'\n", s.port, s.port))
 	// Without it, net send would ask the network for the name.
 	writeFile(t, filepath.Join(s.data, "lmhosts"), "127.0.0.1 HOST1\n")
 	return s

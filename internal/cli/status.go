@@ -64,6 +64,9 @@ func writeStatus(w io.Writer, st api.Status) error {
 			fmt.Fprintln(&b, strings.TrimRight(line, " "))
 		}
 	}
+	if st.Copies > 0 {
+		fmt.Fprintf(&b, "%d messages came again, another way, and were not shown twice\n", st.Copies)
+	}
 	for _, l := range st.Listeners {
 		fmt.Fprintf(&b, "%s\n", l.Line())
 		for _, name := range slices.Sorted(maps.Keys(l.Counters)) {

@@ -137,7 +137,7 @@ func sendRaw(t *testing.T, port int, m smb.SingleBlock) {
 // reaches one, or a file that somebody may look at later.
 func TestHostileText(t *testing.T) {
 	s := newStation(t)
-	writeFile(t, s.conf, fmt.Sprintf("name = 'HOST1'\n[smb]\nlisten = ['127.0.0.1:%d']\ncode_page = 65001\n[names]\nlisten = ''\n", s.port))
+	writeFile(t, s.conf, fmt.Sprintf("name = 'HOST1'\n[smb]\nlisten = ['127.0.0.1:%d']\ncode_page = 65001\n[mailslot]\nlisten = []\n[names]\nlisten = ''\n", s.port))
 	shown := s.serve()
 	const (
 		hostile = "\x1b]0;pwn\x07\x1b[2J\u009b31m\x08\x7f\u202egnp.exe\u2066\u200b\r over \x9b bytes \xff \U000e0041"

@@ -31,7 +31,7 @@ func TestHelp(t *testing.T) {
 		"net":         `^  messngr net \[command\]$`,
 		"net name":    `^  messngr net name \[flags\] \[NAME \[/add \| /delete\]\]$`,
 		"net helpmsg": `^  messngr net helpmsg NUMBER \[flags\]$`,
-		"net send":    `^  messngr net send \[flags\] NAME\|ADDRESS \[TEXT\.\.\.\]$`, // flags stand before the text
+		"net send":    `^  messngr net send \[flags\] NAME\|ADDRESS\|\*\|/domain\[:NAME\]\|/users \[TEXT\.\.\.\]$`, // flags stand before the text
 	} {
 		words := strings.Fields(args)
 		flag := run(t, command(t, t.TempDir(), "messngr", append(words, "--help")...))
@@ -73,10 +73,12 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"net", "name", "A", "/frob"}, `"/frob" is neither /add nor /delete; see messngr net name --help`},
 		{[]string{"net", "name", "/add"}, `the NAME is missing before /add; see messngr net name --help`},
 		{[]string{"net", "name", "A", "/add", "x"}, `"x" is one word too many; see messngr net name --help`},
-		{[]string{"net", "send"}, `the NAME or ADDRESS of the recipient is missing; see messngr net send --help`},
-		{[]string{"net", "send", " ", "x"}, `the NAME or ADDRESS of the recipient is missing; see messngr net send --help`},
-		{[]string{"net", "send", "*", "x"}, `"*": this version sends to one name or address; name each recipient; see messngr net send --help`},
-		{[]string{"net", "send", "/users", "x"}, `"/users": this version sends to one name or address; name each recipient; see messngr net send --help`},
+		{[]string{"net", "send"}, `the recipient is missing: a NAME, an ADDRESS, *, /domain[:NAME] or /users; see messngr net send --help`},
+		{[]string{"net", "send", " ", "x"}, `the recipient is missing: a NAME, an ADDRESS, *, /domain[:NAME] or /users; see messngr net send --help`},
+		{[]string{"net", "send", "/all", "x"}, `"/all" is neither /domain[:NAME] nor /users; see messngr net send --help`},
+		{[]string{"net", "send", "/domain: ", "x"}, `"/domain: ": the name of the domain is missing; see messngr net send --help`},
+		{[]string{"net", "send", "OFF*", "x"}, `"OFF*" is no name: give a NAME, an ADDRESS, *, /domain[:NAME] or /users; see messngr net send --help`},
+		{[]string{"send"}, `the recipient is missing: a NAME, an ADDRESS, *, /domain[:NAME] or /users; see messngr send --help`},
 		{[]string{"net", "send", "--frob", "A", "x"}, `unknown flag: --frob; see messngr net send --help`},
 		{[]string{"net", "send", "--port", "65536", "A", "x"}, `--port "65536": it takes a number up to 65535; see messngr net send --help`},
 		{[]string{"net", "send", "--timeout", "5", "A", "x"}, `--timeout "5": it takes a time such as 10s; see messngr net send --help`},
@@ -118,7 +120,7 @@ func TestCompletion(t *testing.T) {
 	const anyFile, noFile, byEnding, directory = ":0\n", ":4\n", ":8\n", ":16\n"
 	for _, tt := range []struct{ line, want string }{
 		{"", "serve\tReceive messages and show them, until Ctrl-C\n"},
-		{"net s", "send\tSend a message to a computer, a user or an address\n" + noFile},
+		{"net s", "send\tSend a message to a computer, a user, an address or a workgroup\n" + noFile},
 		{"net send ", noFile},
 		{"net send HOST2 ", noFile},
 		{"net send --code-page 85", "850\n"},

@@ -38,13 +38,14 @@ type Config struct {
 	Aliases   []string
 	Data      string // an absolute path
 
-	Guard   guard.Config
-	SMB     SMB
-	Names   Names
-	WINS    WINS
-	Display display.Config // what the file says of it; the terminal's part is the caller's
-	Send    Send
-	Log     slog.Level
+	Guard    guard.Config
+	SMB      SMB
+	Mailslot Mailslot
+	Names    Names
+	WINS     WINS
+	Display  display.Config // what the file says of it; the terminal's part is the caller's
+	Send     Send
+	Log      slog.Level
 
 	stations []station
 }
@@ -57,6 +58,12 @@ type SMB struct {
 	MaxConnections, MaxPerSource int
 	MaxUnfinished                int // bytes
 	IdleTimeout, MessageTimeout  time.Duration
+}
+
+// Mailslot configures the listener for messages in datagrams.
+type Mailslot struct {
+	Listen     []string // none: no listener
+	MaxWaiting int      // messages
 }
 
 // Names configures the name service.

@@ -47,10 +47,11 @@ func TestDefaults(t *testing.T) {
 			MaxConnections: 512, MaxPerSource: 128, MaxUnfinished: 16 << 20,
 			IdleTimeout: 90 * time.Second, MessageTimeout: 30 * time.Second,
 		},
-		Names:   Names{Listen: ":137", BroadcastTimeout: 250 * time.Millisecond, ServerTimeout: 1500 * time.Millisecond, LMHosts: "/data/lmhosts"},
-		WINS:    WINS{MinTTL: 40 * time.Minute, MaxTTL: 144 * time.Hour},
-		Display: display.Config{Header: "Message from {from} to {to} on {date}"},
-		Send:    Send{Port: 139, Timeout: 10 * time.Second, CodePage: page(t, 850), MaxText: 4095},
+		Mailslot: Mailslot{Listen: []string{":138"}, MaxWaiting: 16384},
+		Names:    Names{Listen: ":137", BroadcastTimeout: 250 * time.Millisecond, ServerTimeout: 1500 * time.Millisecond, LMHosts: "/data/lmhosts"},
+		WINS:     WINS{MinTTL: 40 * time.Minute, MaxTTL: 144 * time.Hour},
+		Display:  display.Config{Header: "Message from {from} to {to} on {date}"},
+		Send:     Send{Port: 139, Timeout: 10 * time.Second, CodePage: page(t, 850), MaxText: 4095},
 	}
 	samePage := cmp.Comparer(func(a, b *oem.Page) bool { return a == b })
 	if diff := cmp.Diff(want, c, samePage, cmp.AllowUnexported(Config{})); diff != "" {
@@ -135,6 +136,9 @@ max_connections_per_source = 3
 max_unfinished = 65536
 idle_timeout = "1m30s"
 message_timeout = "250ms"
+[mailslot]
+listen = [":1138"]
+max_waiting = 9
 [names]
 listen = "10.77.0.2:137"
 extra = ["front-desk#20"]
@@ -175,12 +179,13 @@ level = "debug"
 		c.Name, c.Workgroup, c.Aliases, c.Guard.OnlyNetworks, len(c.Guard.Networks),
 		c.SMB.Listen, c.SMB.CodePage.Number(), c.SMB.MaxText, c.SMB.MaxConnections, c.SMB.MaxPerSource, c.SMB.MaxUnfinished,
 		c.SMB.IdleTimeout, c.SMB.MessageTimeout,
-		c.Names, c.WINS, c.Display, c.Send.Port, c.Send.Timeout, c.Send.CodePage.Number(), c.Send.MaxText, c.Log.String(),
+		c.Mailslot, c.Names, c.WINS, c.Display, c.Send.Port, c.Send.Timeout, c.Send.CodePage.Number(), c.Send.MaxText, c.Log.String(),
 	}
 	want := []any{
 		"FRONT-DESK", "BÄCKEREI", []string{"UPS", "OPERATOR"}, false, 3,
 		[]string{"10.77.0.2:139", "[fe80::1%eth0]:1139", ":http"}, 437, 1, 2, 3, 65536,
 		90 * time.Second, 250 * time.Millisecond,
+		Mailslot{Listen: []string{":1138"}, MaxWaiting: 9},
 		Names{
 			Listen: "10.77.0.2:137", NodeType: "M", Extra: []netbios.Name{netbios.Name([]byte("FRONT-DESK     \x20"))},
 			Servers: []netip.AddrPort{netip.MustParseAddrPort("10.77.0.9:137"), netip.MustParseAddrPort("10.77.0.10:1137")},

@@ -40,6 +40,11 @@ type file struct {
 		MessageTimeout string   `toml:"message_timeout"`
 	} `toml:"smb"`
 
+	Mailslot struct {
+		Listen     []string `toml:"listen"`
+		MaxWaiting int      `toml:"max_waiting"`
+	} `toml:"mailslot"`
+
 	Names struct {
 		Listen           string   `toml:"listen"`
 		Extra            []string `toml:"extra"`
@@ -85,10 +90,11 @@ type file struct {
 // and the option's name.
 func (f *file) check() (c *Config, option string, err error) {
 	c = &Config{
-		SMB:     SMB{Listen: f.SMB.Listen},
-		Names:   Names{Listen: f.Names.Listen, NodeType: strings.ToUpper(f.Names.NodeType)},
-		WINS:    WINS{Serve: f.WINS.Serve, Static: f.WINS.Static},
-		Display: display.Config{Header: f.Display.Header, Date: f.Display.Date, Bell: f.Display.Bell},
+		SMB:      SMB{Listen: f.SMB.Listen},
+		Mailslot: Mailslot{Listen: f.Mailslot.Listen},
+		Names:    Names{Listen: f.Names.Listen, NodeType: strings.ToUpper(f.Names.NodeType)},
+		WINS:     WINS{Serve: f.WINS.Serve, Static: f.WINS.Static},
+		Display:  display.Config{Header: f.Display.Header, Date: f.Display.Date, Bell: f.Display.Bell},
 	}
 	for _, step := range []struct {
 		option string
@@ -102,6 +108,8 @@ func (f *file) check() (c *Config, option string, err error) {
 		{"smb.max_unfinished", between(&c.SMB.MaxUnfinished, f.SMB.MaxUnfinished, 1<<16, 1<<30)},
 		{"smb.idle_timeout", timeSpan(&c.SMB.IdleTimeout, f.SMB.IdleTimeout)},
 		{"smb.message_timeout", timeSpan(&c.SMB.MessageTimeout, f.SMB.MessageTimeout)},
+		{"mailslot.listen", func() error { return each(f.Mailslot.Listen, func(a string) error { return checkAddress(a, 138) }) }},
+		{"mailslot.max_waiting", between(&c.Mailslot.MaxWaiting, f.Mailslot.MaxWaiting, 1, 1<<20)},
 		{"names.listen", func() error {
 			if f.Names.Listen == "" {
 				return nil

@@ -41,3 +41,17 @@ func (p *Page) EncodeText(s string, newline Newline) (b []byte, lost int) {
 	}
 	return b, lost
 }
+
+// Cut returns the beginning of b, codes of p, that has at most n bytes and ends
+// with a whole character.
+func (p *Page) Cut(b []byte, n int) []byte {
+	t, at := p.decodeTable(), 0
+	for at < len(b) {
+		_, size := t.next(b[at:])
+		if at+size > n {
+			break
+		}
+		at += size
+	}
+	return b[:at:at]
+}

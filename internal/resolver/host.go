@@ -23,13 +23,27 @@ func (h Host) Workgroup() (netbios.Name, bool) {
 	return h.first(func(e Entry) bool { return e.Group && e.Name.Suffix() == netbios.Workstation })
 }
 
-// User returns the name of the user that is logged on: the first unique <03>
-// that is not the computer's. An alias looks the same.
+// User returns the name of the user that is logged on: the first of Users.
 func (h Host) User() (netbios.Name, bool) {
+	users := h.Users()
+	if len(users) == 0 {
+		return netbios.Name{}, false
+	}
+	return users[0], true
+}
+
+// Users returns the names that messages can be sent to but the computer's: each
+// unique <03>. An alias looks as a user does.
+func (h Host) Users() []netbios.Name {
 	computer, _ := h.Computer()
-	return h.first(func(e Entry) bool {
-		return !e.Group && e.Name.Suffix() == netbios.Messenger && e.Name != computer.WithSuffix(netbios.Messenger)
+	var users []netbios.Name
+	h.first(func(e Entry) bool {
+		if !e.Group && e.Name.Suffix() == netbios.Messenger && e.Name != computer.WithSuffix(netbios.Messenger) {
+			users = append(users, e.Name)
+		}
+		return false
 	})
+	return users
 }
 
 // FileServer reports whether it has a unique <20>: it shares files or printers.

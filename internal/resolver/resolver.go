@@ -117,18 +117,22 @@ func (r *Resolver) order() ([]string, error) {
 	if len(r.Order) > 0 {
 		return r.Order, nil
 	}
-	nodeType := r.NodeType
-	switch {
-	case nodeType == "" && len(r.Servers) > 0:
-		nodeType = "H"
-	case nodeType == "":
-		nodeType = "B"
-	}
-	order, ok := orders[nodeType]
+	order, ok := orders[r.Type()]
 	if !ok {
-		return nil, fmt.Errorf("%q is no node type: there are B, P, M and H", nodeType)
+		return nil, fmt.Errorf("%q is no node type: there are B, P, M and H", r.NodeType)
 	}
 	return order, nil
+}
+
+// Type returns the node type: NodeType or what stands for an empty one.
+func (r *Resolver) Type() string {
+	switch {
+	case r.NodeType != "":
+		return r.NodeType
+	case len(r.Servers) > 0:
+		return "H"
+	}
+	return "B"
 }
 
 // Resolve finds the addresses of a host by its NetBIOS name or, in the DNS, by

@@ -32,6 +32,14 @@ var (
 	errRedirects  = errors.New("sends on without end")
 )
 
+// AtServers returns the addresses that the name servers know for a name: of an
+// internet group, those of its members. It is none if there is no server, if
+// none answers, and for a group whose members they do not list.
+func (r *Resolver) AtServers(ctx context.Context, name netbios.Name) []netip.Addr {
+	a, _, _ := r.resolveWINS(ctx, name)
+	return a.found.Addrs
+}
+
 // resolveWINS asks the name servers in turn: RFC 1002 5.1.2.3. The first that
 // knows ends it, also if it knows that there is no such name.
 func (r *Resolver) resolveWINS(ctx context.Context, name netbios.Name) (a answer, whom []string, sure bool) {

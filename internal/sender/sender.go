@@ -18,7 +18,8 @@ import (
 	"github.com/messngr/messngr/netbios"
 )
 
-// Config is what a Sender is told. All fields but SingleBlock must be set.
+// Config is what a Sender is told. All fields but DatagramPort and
+// SingleBlock must be set.
 type Config struct {
 	Resolver *resolver.Resolver
 	// Computer is the name that calls.
@@ -32,6 +33,8 @@ type Config struct {
 	// Page returns the code page in which the recipient with that address and
 	// one of those names reads.
 	Page func(addr netip.Addr, names ...string) *oem.Page
+	// DatagramPort is the UDP port that datagrams go to; 138 if zero.
+	DatagramPort uint16
 	// SingleBlock sends SMB_COM_SEND_MESSAGE instead of start, text and end.
 	SingleBlock bool
 }

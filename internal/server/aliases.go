@@ -101,6 +101,29 @@ func (a *aliases) owned(called netbios.Name) bool {
 	return false
 }
 
+// reached reports whether datagrams to a name are for this station: its own
+// names, its workgroup in the forms in which senders have been seen to call it,
+// and the name that stands for everybody.
+func (a *aliases) reached(to netbios.Name) bool {
+	if to[0] == '*' {
+		return true
+	}
+	for _, n := range a.all() {
+		if n.Name.Base() != to.Base() {
+			continue
+		}
+		switch to.Suffix() {
+		case netbios.Workstation:
+			return true
+		case netbios.OldMessenger, netbios.Messenger:
+			return !n.Group
+		case netbios.MasterBrowser, netbios.Election:
+			return n.Group
+		}
+	}
+	return false
+}
+
 // unique reports whether a name is one that this station alone has.
 func (a *aliases) unique(name netbios.Name) bool {
 	return slices.Contains(a.all(), names.Own{Name: name})

@@ -29,12 +29,14 @@ type watched struct {
 	full  error
 }
 
-func (w *watched) Add(ctx context.Context, m *messngr.Message) error {
-	*w.steps = append(*w.steps, "store "+m.Text)
+func (w *watched) Add(ctx context.Context, messages ...*messngr.Message) error {
+	for _, m := range messages {
+		*w.steps = append(*w.steps, "store "+m.Text)
+	}
 	if w.full != nil {
 		return w.full
 	}
-	return w.Store.Add(ctx, m)
+	return w.Store.Add(ctx, messages...)
 }
 
 func from(addr, text string) *messngr.Message {

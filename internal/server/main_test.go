@@ -67,6 +67,7 @@ func newServer(t *testing.T) *server {
 	s := &server{
 		cfg: cfg, log: slog.New(slog.DiscardHandler),
 		guard: guard.New(cfg.Guard), hub: hub.New(), started: time.Now(),
+		copies: newCopies(),
 		links: &links{
 			asked: time.Now().Add(24 * time.Hour), // the answer is good for long
 			on:    []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("10.77.0.2/24"), netip.MustParsePrefix("fe80::1/64")},

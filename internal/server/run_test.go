@@ -42,7 +42,7 @@ func TestRun(t *testing.T) {
 	addr := freePort(t)
 	data := filepath.Join(t.TempDir(), "state", "messngr") // is made
 	file := filepath.Join(t.TempDir(), "messngr.toml")
-	if err := os.WriteFile(file, []byte("smb.listen = ['"+addr+"']\nnames.listen = ''\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("smb.listen = ['"+addr+"']\nmailslot.listen = []\nnames.listen = ''\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(config.Options{File: file, Data: data, Name: "HOST1"})

@@ -26,8 +26,11 @@ import (
 	"github.com/messngr/messngr/internal/guard"
 	"github.com/messngr/messngr/internal/hub"
 	"github.com/messngr/messngr/internal/listener"
+	"github.com/messngr/messngr/internal/neighbours"
 	"github.com/messngr/messngr/internal/oem"
 	"github.com/messngr/messngr/internal/store"
+	"github.com/messngr/messngr/mailslot/browse"
+	"github.com/messngr/messngr/netbios"
 )
 
 // Options are what the command line says beside the configuration.
@@ -57,7 +60,9 @@ type server struct {
 	links *links
 	doors []*door
 
-	aliases *aliases
+	aliases    *aliases
+	copies     *copies
+	neighbours neighbours.Table
 
 	started time.Time
 }
@@ -66,7 +71,7 @@ type server struct {
 func Run(ctx context.Context, cfg *config.Config, opt Options) error {
 	s := &server{
 		cfg: cfg, opt: opt, log: opt.Log,
-		guard: guard.New(cfg.Guard), hub: hub.New(), links: newLinks(),
+		guard: guard.New(cfg.Guard), hub: hub.New(), links: newLinks(), copies: newCopies(),
 		started: time.Now(),
 	}
 	var err error
@@ -103,7 +108,7 @@ func (s *server) run(ctx context.Context, socket net.Listener) error {
 	s.doors = s.makeDoors()
 	g, ctx := errgroup.WithContext(ctx)
 	control := api.New(socket, api.Config{
-		Store: s.store, Hub: s.hub, Status: s.status, Post: s.post, Names: s.aliases, Log: s.log,
+		Store: s.store, Hub: s.hub, Status: s.status, Post: s.post, Names: s.aliases, Neighbours: s.neighbourhood, Log: s.log,
 	})
 	g.Go(func() error { return control.Run(ctx) })
 	for _, d := range s.doors {
@@ -135,7 +140,7 @@ func (s *server) deliver(ctx context.Context, m *messngr.Message) error {
 			return err
 		}
 	}
-	err := s.store.Add(ctx, m)
+	err := s.storeOnce(ctx, m)
 	if err != nil {
 		s.log.Error("a message was not stored; its sender was told", "from", m.From, "to", m.To, "source", m.Source.Addr, "error", err)
 	}
@@ -192,6 +197,17 @@ func (s *server) makeDoors() []*door {
 				return listener.NewSMB(ln, s.smbConfig()), nil
 			}))
 	}
+	for _, addr := range s.cfg.Mailslot.Listen {
+		doors = append(doors, newDoor("mailslot", "messages in datagrams", "udp", addr, s.log,
+			func(ctx context.Context) (task, error) {
+				var lc net.ListenConfig
+				pc, err := lc.ListenPacket(ctx, "udp4", addr)
+				if err != nil {
+					return nil, err
+				}
+				return listener.NewMailslot(pc.(*net.UDPConn), s.mailslotConfig()), nil
+			}))
+	}
 	if addr := s.cfg.Names.Listen; addr != "" {
 		what := "being found by name"
 		if s.cfg.WINS.Serve {
@@ -218,6 +234,37 @@ func (s *server) smbConfig() listener.SMBConfig {
 	}
 }
 
+func (s *server) mailslotConfig() listener.MailslotConfig {
+	c := s.cfg.SMB // what a text is bounded by, and its code page, are the same
+	page := func(addr netip.Addr, from []byte) *oem.Page {
+		return s.cfg.Page(addr, c.CodePage, c.CodePage.DecodeName(from))
+	}
+	return listener.MailslotConfig{
+		Deliver: s.deliverDatagrams,
+		Check:   s.check,
+		Owned:   s.aliases.reached,
+		Page:    page,
+		Announced: func(from netip.Addr, to netbios.Name, a browse.Announcement) {
+			decode := page(from, a.Name).DecodeName
+			s.neighbours.Announced(from, decode([]byte(to.Base())), a, decode, time.Now())
+		},
+		MaxText: c.MaxText, MaxWaiting: s.cfg.Mailslot.MaxWaiting,
+		Log: s.log,
+	}
+}
+
+// neighbourhood returns the hosts that have announced themselves.
+func (s *server) neighbourhood() []api.Neighbour {
+	all := []api.Neighbour{}
+	for _, n := range s.neighbours.List(time.Now()) {
+		all = append(all, api.Neighbour{
+			Name: n.Name, Workgroup: n.Workgroup, Address: n.Addr.String(),
+			OS: fmt.Sprintf("%d.%d", n.OSMajor, n.OSMinor), Type: n.Type.String(), Comment: n.Comment, Seen: n.Seen,
+		})
+	}
+	return all
+}
+
 // status returns what the service says of itself.
 func (s *server) status() api.Status {
 	st := api.Status{
@@ -225,6 +272,7 @@ func (s *server) status() api.Status {
 		Data: s.cfg.Data, Computer: s.cfg.Name, Workgroup: s.cfg.Workgroup,
 	}
 	st.Names = s.aliases.status()
+	st.Copies = s.copies.count()
 	for _, d := range s.doors {
 		st.Listeners = append(st.Listeners, d.status(s.links))
 	}

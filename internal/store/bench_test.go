@@ -25,10 +25,11 @@ func BenchmarkAdd(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer s.Close()
-			benchmark(b, n, s.Add)
+			benchmark(b, n, func(ctx context.Context, m *messngr.Message) error { return s.Add(ctx, m) })
 		})
 		b.Run(fmt.Sprintf("memory/%dsenders", n), func(b *testing.B) {
-			benchmark(b, n, NewMemory(Config{}).Add)
+			s := NewMemory(Config{})
+			benchmark(b, n, func(ctx context.Context, m *messngr.Message) error { return s.Add(ctx, m) })
 		})
 	}
 }
@@ -48,7 +49,7 @@ func BenchmarkFsync(b *testing.B) {
 			g := newGroup(func(requests []request) {
 				buf = buf[:0]
 				for _, r := range requests {
-					buf = appendMessage(buf, r.message)
+					buf = appendMessage(buf, r.messages[0])
 				}
 				_, err := f.Write(buf)
 				if err == nil {
@@ -60,7 +61,7 @@ func BenchmarkFsync(b *testing.B) {
 			}, func() {})
 			defer g.close()
 			benchmark(b, n, func(ctx context.Context, m *messngr.Message) error {
-				return g.submit(ctx, request{message: m})
+				return g.submit(ctx, request{messages: []*messngr.Message{m}})
 			})
 		})
 	}

@@ -32,6 +32,7 @@ func testStore(t *testing.T, open func(*testing.T, Config) Store) {
 		"RoundTrip":       testRoundTrip,
 		"CommitOrder":     testCommitOrder,
 		"SameIDTwice":     testSameIDTwice,
+		"Together":        testTogether,
 		"NoID":            testNoID,
 		"Concurrent":      testConcurrent,
 		"Committed":       testCommitted,
@@ -98,6 +99,30 @@ func testCommitOrder(t *testing.T, open func(*testing.T, Config) Store) {
 	want := []messngr.Entry{entryOf(third), entryOf(first), entryOf(second)}
 	if diff := cmp.Diff(want, all(t, s), compareAddr); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// Messages that are added together are all there, in their order, or none is.
+func testTogether(t *testing.T, open func(*testing.T, Config) Store) {
+	var committed []*messngr.Message
+	s := open(t, Config{Committed: func(m []*messngr.Message) { committed = append(committed, m...) }})
+	first, second, third := newMessage(), newMessage(), newMessage()
+	mustAdd(t, s, second)
+	if err := s.Add(t.Context(), first, second, third, third); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Add(t.Context()); err != nil {
+		t.Errorf("no message: %v", err)
+	}
+	if err := s.Add(t.Context(), newMessage(), &messngr.Message{}); !errors.Is(err, messngr.ErrNoRoom) {
+		t.Errorf("one without an ID: %v", err)
+	}
+	want := []messngr.Entry{entryOf(second), entryOf(first), entryOf(third)}
+	if diff := cmp.Diff(want, all(t, s), compareAddr); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	if want := []*messngr.Message{second, first, third}; !slices.Equal(committed, want) {
+		t.Errorf("committed %v, want %v", committed, want)
 	}
 }
 

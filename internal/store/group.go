@@ -22,10 +22,10 @@ const (
 	maxPatience = 2 * time.Millisecond
 )
 
-// A request is a message, receipts or something else that somebody wants to see
+// A request is messages, receipts or something else that somebody wants to see
 // durable. One that was given up before its commit is zero.
 type request struct {
-	message  *messngr.Message
+	messages []*messngr.Message
 	receipts []messngr.Receipt
 	// other is what neither is: its own statements, in the transaction that it
 	// shares. What it refuses must have changed nothing.

@@ -33,7 +33,7 @@ func NewMemory(cfg Config) *Memory {
 }
 
 // Add implements Store.
-func (s *Memory) Add(ctx context.Context, m *messngr.Message) error {
+func (s *Memory) Add(ctx context.Context, m ...*messngr.Message) error {
 	if err := check(m); err != nil {
 		return err
 	}
@@ -43,26 +43,30 @@ func (s *Memory) Add(ctx context.Context, m *messngr.Message) error {
 		return err
 	}
 	added, err := s.add(m)
-	if added && s.cfg.Committed != nil {
-		s.cfg.Committed([]*messngr.Message{m})
+	if len(added) > 0 && s.cfg.Committed != nil {
+		s.cfg.Committed(added)
 	}
 	return err
 }
 
-func (s *Memory) add(m *messngr.Message) (added bool, err error) {
+// add returns those of the messages that were not there before.
+func (s *Memory) add(messages []*messngr.Message) (added []*messngr.Message, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return false, ErrClosed
+		return nil, ErrClosed
 	}
-	if _, ok := s.position[m.ID]; ok {
-		return false, nil
+	for _, m := range messages {
+		if _, ok := s.position[m.ID]; ok {
+			continue
+		}
+		e := messngr.Entry{Message: *m, State: messngr.Received}
+		e.Sent, e.Received = plain(m.Sent), plain(m.Received)
+		s.position[m.ID] = len(s.entries)
+		s.entries = append(s.entries, e)
+		added = append(added, m)
 	}
-	e := messngr.Entry{Message: *m, State: messngr.Received}
-	e.Sent, e.Received = plain(m.Sent), plain(m.Received)
-	s.position[m.ID] = len(s.entries)
-	s.entries = append(s.entries, e)
-	return true, nil
+	return added, nil
 }
 
 // AddReceipts implements Store.

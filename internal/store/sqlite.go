@@ -27,11 +27,11 @@ type SQLite struct {
 }
 
 // Add implements Store.
-func (s *SQLite) Add(ctx context.Context, m *messngr.Message) error {
+func (s *SQLite) Add(ctx context.Context, m ...*messngr.Message) error {
 	if err := check(m); err != nil {
 		return err
 	}
-	return s.group.submit(ctx, request{message: m})
+	return s.group.submit(ctx, request{messages: m})
 }
 
 // AddReceipts implements Store.

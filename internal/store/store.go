@@ -42,16 +42,17 @@ type Store interface {
 	Names
 	Records
 
-	// Add keeps m and returns nil once it is durable (Memory: once it is
-	// kept). The store holds on to m, which must not change any more.
+	// Add keeps messages, all of them or, when it returns an error, none. It
+	// returns nil once they are durable (Memory: once they are kept). The
+	// store holds on to them; they must not change any more.
 	//
 	// To add an ID that is already there returns nil and changes nothing, so
 	// that a sender that has not heard the answer can try again.
 	//
-	// An error wraps messngr.ErrNoRoom and its cause; then nothing of m was
-	// kept. The exception is the error of ctx: when ctx ends while Add waits,
-	// m may or may not become durable.
-	Add(ctx context.Context, m *messngr.Message) error
+	// An error wraps messngr.ErrNoRoom and its cause; then nothing was kept.
+	// The exception is the error of ctx: when ctx ends while Add waits, they
+	// may or may not become durable.
+	Add(ctx context.Context, m ...*messngr.Message) error
 
 	// AddReceipts appends receipts, all of them or, when it returns an error,
 	// none. The error wraps ErrUnknown when one is for a message that is not
@@ -125,10 +126,12 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// check refuses a message that could not be told from others.
-func check(m *messngr.Message) error {
-	if m.ID == (messngr.ID{}) {
-		return fmt.Errorf("%w: a message without an ID", messngr.ErrNoRoom)
+// check refuses messages that could not be told from others.
+func check(messages []*messngr.Message) error {
+	for _, m := range messages {
+		if m.ID == (messngr.ID{}) {
+			return fmt.Errorf("%w: a message without an ID", messngr.ErrNoRoom)
+		}
 	}
 	return nil
 }

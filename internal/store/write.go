@@ -24,7 +24,7 @@ type writer struct {
 	addMessage, findSeq, addReceipt *sqlite.Stmt
 	logLength, checkpoint           *sqlite.Stmt
 
-	unasked      int                // requests since logLength was asked
+	unasked      int                // messages and other requests since logLength was asked
 	checkpointAt int                // pages in the log
 	added        []*messngr.Message // reused from batch to batch
 	addr         []byte
@@ -58,7 +58,6 @@ func newWriter(conn *sqlite.Conn) (*writer, error) {
 func (w *writer) write(requests []request) (added []*messngr.Message, err error) {
 	clear(w.added) // do not keep them from the garbage collector
 	w.added = w.added[:0]
-	w.unasked += len(requests)
 	if err := run(w.begin); err != nil {
 		return nil, err
 	}
@@ -70,9 +69,10 @@ func (w *writer) write(requests []request) (added []*messngr.Message, err error)
 	}()
 	for i := range requests {
 		r := &requests[i]
+		w.unasked += max(1, len(r.messages))
 		switch {
-		case r.message != nil:
-			err = w.message(r.message)
+		case len(r.messages) > 0:
+			err = w.messages(r.messages)
 		case r.other != nil:
 			r.err, err = r.other(w)
 		default:
@@ -86,6 +86,15 @@ func (w *writer) write(requests []request) (added []*messngr.Message, err error)
 		return nil, err
 	}
 	return w.added, nil
+}
+
+func (w *writer) messages(messages []*messngr.Message) error {
+	for _, m := range messages {
+		if err := w.message(m); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *writer) message(m *messngr.Message) error {
