@@ -84,7 +84,7 @@ func describeCast(c sender.Cast) string {
 		ways = append(ways, "broadcast on "+strings.Join(c.Networks, ", "))
 	}
 	if n := len(c.Members); n > 0 {
-		ways = append(ways, fmt.Sprintf("sent to %d members elsewhere that the name server knows", n))
+		ways = append(ways, fmt.Sprintf("sent to %s elsewhere that the name server knows", counted(n, "member")))
 	}
 	seen := fmt.Sprintf("no station of %s could be seen", c.Workgroup)
 	if n := len(c.Stations); n > 0 {

@@ -3,7 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
-	"strings"
+	"regexp"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/cobra/doc"
@@ -29,10 +29,13 @@ func (p Process) manCommand() *cobra.Command {
 	}
 }
 
+var tag = regexp.MustCompile(`<\w`)
+
 // escapeTags keeps what stands in angle brackets, as in HOST2<03>: the pages are
-// made by way of Markdown, where it is a tag of HTML and vanishes.
+// made by way of Markdown, where it is a tag of HTML and vanishes. Any other "<"
+// stays: in the shell's "source <(...)", a block of code, the escape would show.
 func escapeTags(cmd *cobra.Command) {
-	escape := strings.NewReplacer("<", `\<`).Replace
+	escape := func(s string) string { return tag.ReplaceAllString(s, `\$0`) }
 	cmd.Short, cmd.Long = escape(cmd.Short), escape(cmd.Long)
 	cmd.LocalFlags().VisitAll(func(f *pflag.Flag) { f.Usage = escape(f.Usage) })
 	for _, c := range cmd.Commands() {

@@ -163,13 +163,17 @@ func TestManualPagesSay(t *testing.T) {
 			t.Errorf("messngr%s.1 speaks of cobra", name)
 		}
 	}
-	page, err := os.ReadFile(filepath.Join(dir, "messngr-lookup.1"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, suffix := range []string{"messenger (<03>) unless", "workgroup (<00>), unless"} {
-		if !strings.Contains(strings.ReplaceAll(string(page), "\n", " "), suffix) {
-			t.Errorf("messngr-lookup.1 lacks %q", suffix)
+	for _, tt := range []struct{ name, text string }{
+		{"messngr-lookup.1", "messenger (<03>) unless"},
+		{"messngr-lookup.1", "workgroup (<00>), unless"},
+		{"messngr-completion-bash.1", " source <(messngr completion bash)"},
+	} {
+		page, err := os.ReadFile(filepath.Join(dir, tt.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(strings.ReplaceAll(string(page), "\n", " "), tt.text) {
+			t.Errorf("%s lacks %q", tt.name, tt.text)
 		}
 	}
 	file := filepath.Join(t.TempDir(), "file")
