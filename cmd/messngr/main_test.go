@@ -32,9 +32,7 @@ type station struct {
 func serve(t testing.TB, h *lab.Host, lines ...string) *station {
 	t.Helper()
 	s := &station{Host: h, program: lab.Build(t), data: filepath.Join(h.Dir, "data"), config: filepath.Join(h.Dir, "messngr.toml")}
-	if err := os.WriteFile(s.config, []byte(strings.Join(lines, "\n")+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	writeFile(t, s.config, strings.Join(lines, "\n")+"\n")
 	s.start(t)
 	return s
 }
@@ -97,4 +95,11 @@ var texts = []struct{ name, text string }{
 // clean is what tshark must have nothing against: the packets of a host.
 func clean(h *lab.Host) string {
 	return fmt.Sprintf("(nbss || nbns || tcp.port == 139) && ip.src == %s", h.Addr)
+}
+
+func writeFile(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -230,6 +230,13 @@ func (s *Sender) Stations(ctx context.Context, workgroup string) ([]Station, err
 		})
 	}
 	asking.Wait()
+	// A host on two networks answers on both.
+	names := map[string]bool{}
+	stations = slices.DeleteFunc(stations, func(st Station) bool {
+		again := st.Name != "" && names[st.Name]
+		names[st.Name] = true
+		return again
+	})
 	return stations, ctx.Err()
 }
 
