@@ -289,3 +289,30 @@ func TestToMembersElsewhere(t *testing.T) {
 		t.Errorf("%s has %q", h3.Name, got)
 	}
 }
+
+// Where smbd has the port, its message command hands messages over, as a user
+// who is nobody.
+func TestInjectedBySMBD(t *testing.T) {
+	t.Parallel()
+	lan := lab.NewLAN(t)
+	h2, h3 := lan.Host(t, 2, "HOST2"), lan.Host(t, 3, "HOST3")
+	socket := filepath.Join(h2.Dir, "inject.sock")
+	h2.StartSMBD(t, h2.SMBConf(t, fmt.Sprintf(`message command = sh -c '%s inject --config /dev/null --socket %s --from "%%f" <%%s; rm %%s'`, lab.Build(t), socket)))
+	s := serve(t, h2, fmt.Sprintf("[inject]\nsocket = %q\n", socket))
+	if got := s.Stderr(); !strings.Contains(got, "port 139 is taken by smbd (process ") || !strings.Contains(got, "open   messages of this computer's users ("+socket+"/unix)\n") {
+		t.Errorf("it says\n%s", got)
+	}
+	for _, tt := range texts {
+		if _, err := h3.Smbclient(t, h2.Addr.String(), tt.text, "-I", h2.Addr.String()); err != nil {
+			t.Error(err)
+		}
+		all := s.inbox(t)
+		want := entry{From: "alice", To: "HOST2", Text: tt.text, Transport: "local", Provenance: "claimed", State: "received"}
+		if len(all) == 0 || all[len(all)-1] != want {
+			t.Errorf("%s: got %+v", tt.name, all)
+		}
+	}
+	if out := h2.Run(t, s.program, "inject", "--socket", socket+"x", "--from", "A", "text"); out.Code != 1 || !strings.Contains(out.Stderr, "no service takes messages on "+socket+"x") {
+		t.Errorf("exit status %d: %s", out.Code, out.Stderr)
+	}
+}

@@ -114,7 +114,11 @@ type Listener struct {
 // why not and what to do.
 func (l Listener) Line() string {
 	if l.Open {
-		return fmt.Sprintf("%-7s%s (%s) on %s", "open", l.What, l.Address, strings.Join(l.On, ", "))
+		line := fmt.Sprintf("%-7s%s (%s)", "open", l.What, l.Address)
+		if len(l.On) > 0 {
+			line += " on " + strings.Join(l.On, ", ")
+		}
+		return line
 	}
 	line := fmt.Sprintf("%-7s%s (%s): %s", "closed", l.What, l.Address, l.Error)
 	if l.Remedy != "" {

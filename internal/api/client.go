@@ -29,6 +29,21 @@ func NewClient(data string) *Client {
 	}}}
 }
 
+// NewInjectClient returns a Client that can Post, on the socket that a service
+// has for that.
+func NewInjectClient(socket string) *Client {
+	return &Client{http.Client{Transport: &http.Transport{
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			conn, err := net.DialTimeout("unix", socket, dialTimeout)
+			if err != nil {
+				return nil, fmt.Errorf("no service takes messages on %s: does it run, with that path in [inject] socket? (%w)", socket, err)
+			}
+			return conn, nil
+		},
+		DisableKeepAlives: true,
+	}}}
+}
+
 // Status asks the service of itself.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	var s Status

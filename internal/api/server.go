@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/messngr/messngr"
@@ -44,16 +45,38 @@ type Config struct {
 type Server struct {
 	cfg   Config
 	ln    net.Listener
+	mux   *http.ServeMux
 	ready chan struct{}
+	taken atomic.Int64 // messages
 }
 
 // New returns a server on ln, which Run closes.
 func New(ln net.Listener, cfg Config) *Server {
-	return &Server{cfg: cfg, ln: ln, ready: make(chan struct{})}
+	s := &Server{cfg: cfg, ln: ln, mux: http.NewServeMux(), ready: make(chan struct{})}
+	s.mux.HandleFunc("GET /v1/status", s.status)
+	s.mux.HandleFunc("GET /v1/messages", s.messages)
+	s.mux.HandleFunc("POST /v1/messages", s.post)
+	s.mux.HandleFunc("GET /v1/names", s.names)
+	s.mux.HandleFunc("POST /v1/names", s.addName)
+	s.mux.HandleFunc("DELETE /v1/names/{name}", s.deleteName)
+	s.mux.HandleFunc("GET /v1/neighbours", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.cfg.Neighbours()) })
+	return s
+}
+
+// NewInject returns a server on ln that takes messages and does nothing else:
+// what every user of this host may reach. post takes a draft through the one
+// door.
+func NewInject(ln net.Listener, post func(context.Context, Draft) (messngr.ID, error), log *slog.Logger) *Server {
+	s := &Server{cfg: Config{Post: post, Log: log}, ln: ln, mux: http.NewServeMux(), ready: make(chan struct{})}
+	s.mux.HandleFunc("POST /v1/messages", s.post)
+	return s
 }
 
 // String names the server in logs.
 func (s *Server) String() string { return "api " + s.ln.Addr().String() }
+
+// Counters returns what the server has counted, by name.
+func (s *Server) Counters() map[string]int64 { return map[string]int64{"messages": s.taken.Load()} }
 
 // Ready is closed when requests are taken.
 func (s *Server) Ready() <-chan struct{} { return s.ready }
@@ -61,16 +84,8 @@ func (s *Server) Ready() <-chan struct{} { return s.ready }
 // Run serves until ctx is done. Requests that have begun are answered, except
 // that those that watch end.
 func (s *Server) Run(ctx context.Context) error {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/status", s.status)
-	mux.HandleFunc("GET /v1/messages", s.messages)
-	mux.HandleFunc("POST /v1/messages", s.post)
-	mux.HandleFunc("GET /v1/names", s.names)
-	mux.HandleFunc("POST /v1/names", s.addName)
-	mux.HandleFunc("DELETE /v1/names/{name}", s.deleteName)
-	mux.HandleFunc("GET /v1/neighbours", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.cfg.Neighbours()) })
 	srv := &http.Server{
-		Handler:           mux,
+		Handler:           s.mux,
 		ReadHeaderTimeout: 10 * time.Second,
 		BaseContext:       func(net.Listener) context.Context { return ctx }, // ends those that watch
 		ErrorLog:          slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
@@ -108,6 +123,7 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 		fail(w, statusOf(err), err)
 		return
 	}
+	s.taken.Add(1)
 	reply(w, http.StatusCreated, Posted{id})
 }
 

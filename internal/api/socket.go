@@ -39,12 +39,46 @@ func Listen(data string) (net.Listener, error) {
 	return ln, nil
 }
 
+// ListenInject opens a socket on which every user of this host may hand messages
+// over. One that a killed service left behind is replaced.
+func ListenInject(path string) (net.Listener, error) {
+	if err := checkPath(path); err != nil {
+		return nil, err
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("%s is there and is no socket: name another path in [inject] socket", path)
+	}
+	if conn, err := net.DialTimeout("unix", path, dialTimeout); err == nil {
+		conn.Close()
+		return nil, fmt.Errorf("another program listens on %s: name another path in [inject] socket", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot replace the socket of an earlier service: %w", err)
+	}
+	ln, err := net.Listen("unix", path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open the socket for messages: %w", err)
+	}
+	if err := os.Chmod(path, 0o666); err != nil && runtime.GOOS != "windows" {
+		ln.Close()
+		return nil, fmt.Errorf("cannot open the socket to all users: %w", err)
+	}
+	return ln, nil
+}
+
 func socketPath(data string) (string, error) {
 	path := filepath.Join(data, SocketName)
-	if len(path) > maxSocketPath {
-		return "", fmt.Errorf("the path of the service's socket, %s, has %d bytes, at most %d are possible: choose a shorter data directory with --data or MESSNGR_DATA", path, len(path), maxSocketPath)
+	if err := checkPath(path); err != nil {
+		return "", fmt.Errorf("%w: choose a shorter data directory with --data or MESSNGR_DATA", err)
 	}
 	return path, nil
+}
+
+func checkPath(path string) error {
+	if len(path) > maxSocketPath {
+		return fmt.Errorf("the path of the service's socket, %s, has %d bytes, at most %d are possible", path, len(path), maxSocketPath)
+	}
+	return nil
 }
 
 // A notRunning says that nobody is listening. It wraps the number that Windows

@@ -21,10 +21,11 @@ func (p Process) serveCommand() *cobra.Command {
 		Short: "Receive messages and show them, until Ctrl-C",
 		Long: `Receive messages, keep them and show each on the standard output.
 
-It listens on TCP port 139 for messages and on UDP port 137 for those who look
-for this computer by name; both take a privilege, and what cannot be opened is
-said, with the remedy, and tried again. Only addresses of this host's own
-private networks are served, until the configuration names others.`,
+It listens on TCP port 139 and UDP port 138 for messages, and on UDP port 137
+for those who look for this computer by name. All take a privilege, and what
+cannot be opened is said, with the remedy, and tried again. Only addresses of
+this host's own private networks are served, until the configuration names
+others.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, err := s.load()

@@ -43,6 +43,7 @@ type Config struct {
 	Mailslot Mailslot
 	Names    Names
 	WINS     WINS
+	Inject   string         // the path of a socket for messages of every user; empty: none
 	Display  display.Config // what the file says of it; the terminal's part is the caller's
 	Send     Send
 	Log      slog.Level

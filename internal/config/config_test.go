@@ -153,6 +153,8 @@ serve = true
 static = "/etc/static"
 min_ttl = "1h"
 max_ttl = "2h"
+[inject]
+socket = "/run/x.sock"
 [display]
 header = "{from}: {provenance}"
 date = "%Y-%m-%d"
@@ -179,7 +181,7 @@ level = "debug"
 		c.Name, c.Workgroup, c.Aliases, c.Guard.OnlyNetworks, len(c.Guard.Networks),
 		c.SMB.Listen, c.SMB.CodePage.Number(), c.SMB.MaxText, c.SMB.MaxConnections, c.SMB.MaxPerSource, c.SMB.MaxUnfinished,
 		c.SMB.IdleTimeout, c.SMB.MessageTimeout,
-		c.Mailslot, c.Names, c.WINS, c.Display, c.Send.Port, c.Send.Timeout, c.Send.CodePage.Number(), c.Send.MaxText, c.Log.String(),
+		c.Mailslot, c.Names, c.WINS, c.Inject, c.Display, c.Send.Port, c.Send.Timeout, c.Send.CodePage.Number(), c.Send.MaxText, c.Log.String(),
 	}
 	want := []any{
 		"FRONT-DESK", "BÄCKEREI", []string{"UPS", "OPERATOR"}, false, 3,
@@ -192,7 +194,7 @@ level = "debug"
 			Order:   []string{"dns", "wins"}, BroadcastTimeout: 750 * time.Millisecond, ServerTimeout: 5 * time.Second,
 			LMHosts: "/etc/lmhosts",
 		},
-		WINS{Serve: true, Static: "/etc/static", MinTTL: time.Hour, MaxTTL: 2 * time.Hour},
+		WINS{Serve: true, Static: "/etc/static", MinTTL: time.Hour, MaxTTL: 2 * time.Hour}, "/run/x.sock",
 		display.Config{Header: "{from}: {provenance}", Date: "%Y-%m-%d", Bell: true},
 		uint16(1139), 3 * time.Second, 1252, 128, "DEBUG",
 	}

@@ -63,6 +63,10 @@ type file struct {
 		MaxTTL string `toml:"max_ttl"`
 	} `toml:"wins"`
 
+	Inject struct {
+		Socket string `toml:"socket"`
+	} `toml:"inject"`
+
 	Display struct {
 		Header string `toml:"header"`
 		Date   string `toml:"date"`
@@ -138,6 +142,12 @@ func (f *file) check() (c *Config, option string, err error) {
 		{"wins.max_ttl", func() error {
 			if c.WINS.MaxTTL < c.WINS.MinTTL {
 				return fmt.Errorf("%v is less than min_ttl, %v", c.WINS.MaxTTL, c.WINS.MinTTL)
+			}
+			return nil
+		}},
+		{"inject.socket", func() error {
+			if c.Inject = f.Inject.Socket; c.Inject != "" && !filepath.IsAbs(c.Inject) {
+				return fmt.Errorf("%q does not begin at the root, as /run/messngr-inject.sock does: other programs must find it", c.Inject)
 			}
 			return nil
 		}},

@@ -124,6 +124,7 @@ func reachedOn(address string, l *links) []string {
 func (d *door) explain(err error) (reason, remedy string) {
 	_, port, _ := net.SplitHostPort(d.address)
 	switch {
+	case d.network == "unix":
 	case errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM):
 		exe, err := os.Executable()
 		if err != nil {

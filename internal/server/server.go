@@ -154,13 +154,23 @@ func (s *server) check(addr netip.Addr) error {
 
 // post delivers a draft that came through the API.
 func (s *server) post(ctx context.Context, d api.Draft) (messngr.ID, error) {
+	return s.postAs(ctx, d, messngr.Authenticated)
+}
+
+// inject delivers a draft that another user of this host handed over: it says
+// of itself what it likes.
+func (s *server) inject(ctx context.Context, d api.Draft) (messngr.ID, error) {
+	return s.postAs(ctx, d, messngr.Claimed)
+}
+
+func (s *server) postAs(ctx context.Context, d api.Draft, provenance messngr.Provenance) (messngr.ID, error) {
 	now := time.Now()
 	m := &messngr.Message{
 		ID:   messngr.NewID(now),
 		From: oneLine(d.From), To: oneLine(d.To), Text: oem.Clean(d.Text),
 		Priority: messngr.Normal, Sent: now, Received: now,
 		Source:     messngr.Source{Transport: messngr.Local},
-		Provenance: messngr.Authenticated,
+		Provenance: provenance,
 	}
 	if m.To == "" {
 		m.To = s.cfg.Name
@@ -214,6 +224,16 @@ func (s *server) makeDoors() []*door {
 			what += ", name server"
 		}
 		doors = append(doors, newDoor("names", what, "udp", addr, s.log, s.openNames))
+	}
+	if path := s.cfg.Inject; path != "" {
+		doors = append(doors, newDoor("inject", "messages of this computer's users", "unix", path, s.log,
+			func(context.Context) (task, error) {
+				ln, err := api.ListenInject(path)
+				if err != nil {
+					return nil, err
+				}
+				return api.NewInject(ln, s.inject, s.log), nil
+			}))
 	}
 	return doors
 }
