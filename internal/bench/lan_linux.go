@@ -31,6 +31,9 @@ func (b *bench) onLAN(ctx context.Context) error {
 		on := func(h *lab.Host) place {
 			return place{command: h.Command, name: h.Name, config: config, addr: "127.0.0.1:139"}
 		}
+		if err := b.datagrams(ctx, on(host2)); err != nil || b.Casts {
+			return err
+		}
 		if err := b.rates(ctx, on(host2)); err != nil {
 			return err
 		}

@@ -40,6 +40,7 @@ type options struct {
 	JSON  string // a file for the report
 	Quick bool
 	Names bool // measure the name service alone
+	Casts bool // measure datagrams alone
 
 	Senders  []int
 	Rounds   int    // of every comparison of rates
@@ -77,6 +78,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return loadMain(args[1:], stdout)
 		case "ask":
 			return askMain(args[1:], stdout)
+		case "cast":
+			return castMain(args[1:], stdout)
 		case "floor":
 			return floorMain(args[1:], os.Stdin, stdout)
 		}
@@ -88,6 +91,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.StringVar(&o.JSON, "json", "", "write the report to `FILE` too")
 	f.BoolVar(&o.Quick, "quick", false, "go through everything once, too quickly for numbers that mean anything")
 	f.BoolVar(&o.Names, "names", false, "measure the name service alone")
+	f.BoolVar(&o.Casts, "datagrams", false, "measure messages in datagrams alone")
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
@@ -147,6 +151,10 @@ func measure(ctx context.Context, o options, said io.Writer) (r *report, err err
 			return nil, err
 		}
 	}
+	if o.Casts {
+		b.report.Took = time.Since(b.began).Round(time.Second).String()
+		return b.report, nil
+	}
 	if err := b.names(ctx); errors.Is(err, errLeftOut) {
 		b.report.LeftOut = append(b.report.LeftOut, "the name service: "+err.Error())
 	} else if err != nil {
@@ -165,6 +173,9 @@ func (b *bench) messages(ctx context.Context) error {
 		}
 	} else if err != nil {
 		return err
+	}
+	if b.Casts {
+		return nil
 	}
 	return b.goBenchmarks(ctx)
 }

@@ -67,6 +67,10 @@ func TestBench(t *testing.T) {
 		if r.SMBD == nil || r.Sends == nil || len(r.LeftOut) > 0 {
 			t.Fatalf("root has left out %q", r.LeftOut)
 		}
+		positive(t, "datagrams", r.Datagrams.Floor, r.Datagrams.Ours, r.Datagrams.OursToFloor)
+		if d := r.Datagrams; d.Overload.Stored == 0 || d.Overload.Missing != 0 || len(d.Latency) != len(latencyRates) || d.Latency[0].P50 <= 0 {
+			t.Errorf("datagrams %+v", d)
+		}
 		positive(t, "smbd", r.SMBD.Ours, r.SMBD.SMBD, r.SMBD.OursToSMBD)
 		positive(t, "sends", r.Sends.Ours, r.Sends.SMBClient, r.Sends.OursToSMBClient)
 	}

@@ -22,7 +22,8 @@ type report struct {
 	Program    int64       `json:"program_bytes"`
 	Benchmarks []benchmark `json:"benchmarks"`
 
-	Names *namesReport `json:"names,omitempty"`
+	Datagrams *datagramsReport `json:"datagrams,omitempty"`
+	Names     *namesReport     `json:"names,omitempty"`
 }
 
 // A rate is a cell of messages accepted a second.
@@ -95,6 +96,9 @@ func (r *report) write(w io.Writer) error {
 		r.writePeers(&b)
 	}
 	r.writeSizes(&b)
+	if r.Datagrams != nil {
+		r.Datagrams.write(&b)
+	}
 	if r.Names != nil {
 		r.Names.write(&b)
 	}

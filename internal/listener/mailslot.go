@@ -97,9 +97,13 @@ type Mailslot struct {
 
 // NewMailslot returns a listener that receives on conn, which Run closes.
 func NewMailslot(conn *net.UDPConn, cfg MailslotConfig) *Mailslot {
-	makeRoom(conn, datagramBuffer)
+	MakeRoom(conn)
 	return &Mailslot{cfg: cfg, conn: conn, ready: make(chan struct{}), news: make(chan struct{}, 1)}
 }
+
+// MakeRoom gives a socket the room that a Mailslot's has, as far as the system
+// allows it.
+func MakeRoom(conn *net.UDPConn) { makeRoom(conn, datagramBuffer) }
 
 // String names the listener in logs.
 func (s *Mailslot) String() string { return "mailslot " + s.conn.LocalAddr().String() }

@@ -13,9 +13,10 @@ const (
 	// Copies come with the packets of one moment: by two networks, by two
 	// protocols, or over a session as well.
 	copyWindow = 2 * time.Second
-	// maxSaid is the most messages that are remembered. Past it the oldest are
-	// forgotten, so that a copy may be shown rather than a message be lost.
-	maxSaid = 1 << 16
+	// maxSaid is the most messages that are remembered: those of a moment even
+	// in a flood. Past it the oldest are forgotten, so that a copy may be shown
+	// rather than a message be lost.
+	maxSaid = 1 << 13
 )
 
 // A saying is what makes two messages the same.
@@ -56,9 +57,28 @@ func (c *copies) count() int64 {
 
 // note remembers a message, or returns the one of which it is a copy.
 func (c *copies) note(m *messngr.Message, o *outcome) (of *first) {
-	s := saying{m.From, m.To, m.Text}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.add(m, o)
+}
+
+// noteAll remembers messages and returns those that are no copies, in the place
+// of the others.
+func (c *copies) noteAll(messages []*messngr.Message, o *outcome) (fresh []*messngr.Message) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	fresh = messages[:0]
+	for _, m := range messages {
+		if c.add(m, o) == nil {
+			fresh = append(fresh, m)
+		}
+	}
+	return fresh
+}
+
+// add is note with the lock held.
+func (c *copies) add(m *messngr.Message, o *outcome) (of *first) {
+	s := saying{m.From, m.To, m.Text}
 	c.forgetOld(m.Received)
 	if f := c.all[s]; f != nil {
 		if o == nil && f.outcome == nil {
@@ -108,7 +128,7 @@ func (c *copies) uncount() {
 	c.found--
 }
 
-// store stores a message that came over a session, unless it is a copy of one
+// storeOnce stores a message that came over a session, unless it is a copy of one
 // that came in a datagram and is stored: then its sender gets the same "yes".
 func (s *server) storeOnce(ctx context.Context, m *messngr.Message) error {
 	if of := s.copies.note(m, nil); of != nil {
@@ -133,12 +153,7 @@ func (s *server) storeOnce(ctx context.Context, m *messngr.Message) error {
 // are copies. Their sources have been checked.
 func (s *server) deliverDatagrams(ctx context.Context, messages ...*messngr.Message) (copies int, err error) {
 	o := &outcome{done: make(chan struct{})}
-	fresh := messages[:0]
-	for _, m := range messages {
-		if s.copies.note(m, o) == nil {
-			fresh = append(fresh, m)
-		}
-	}
+	fresh := s.copies.noteAll(messages, o)
 	copies = len(messages) - len(fresh)
 	if len(fresh) > 0 {
 		if err = s.store.Add(ctx, fresh...); err != nil {
