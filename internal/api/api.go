@@ -6,7 +6,7 @@
 //	POST /v1/messages   Draft                   → 201 Posted
 //	GET  /v1/names                              → []Alias
 //	POST /v1/names      {"name": "ALICE"}       → 201 Alias, once it is claimed
-//	DELETE /v1/names/ALICE                      → 204, once it is released
+//	DELETE /v1/names?name=ALICE                 → 204, once it is released
 //
 // An error is answered with a 4xx or 5xx code and a Problem.
 package api

@@ -44,7 +44,10 @@ func (s NameState) Line() string {
 			line += " (" + strings.Join(s.HeldAs, ", ") + ")"
 		}
 	}
-	if s.RetryIn > 0 {
+	switch {
+	case s.RetryIn > 0 && s.State == "owned": // by broadcast, while no name server answers
+		line += fmt.Sprintf(", the name servers are asked again in %.0f s", s.RetryIn)
+	case s.RetryIn > 0:
 		line += fmt.Sprintf(", tried again in %.0f s", s.RetryIn)
 	}
 	return line
@@ -101,7 +104,7 @@ func (s *Server) addName(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) deleteName(w http.ResponseWriter, r *http.Request) {
-	if err := s.cfg.Names.DeleteAlias(r.Context(), r.PathValue("name")); err != nil {
+	if err := s.cfg.Names.DeleteAlias(r.Context(), r.URL.Query().Get("name")); err != nil {
 		fail(w, statusOf(err), err)
 		return
 	}
@@ -138,7 +141,7 @@ func (c *Client) AddAlias(ctx context.Context, name string) (Alias, error) {
 // DeleteAlias has the service give up a name. An error of the service is a
 // *Problem.
 func (c *Client) DeleteAlias(ctx context.Context, name string) error {
-	body, err := c.do(ctx, http.MethodDelete, "/v1/names/"+url.PathEscape(name), nil)
+	body, err := c.do(ctx, http.MethodDelete, "/v1/names?"+url.Values{"name": {name}}.Encode(), nil)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func New(ln net.Listener, cfg Config) *Server {
 	s.mux.HandleFunc("POST /v1/messages", s.post)
 	s.mux.HandleFunc("GET /v1/names", s.names)
 	s.mux.HandleFunc("POST /v1/names", s.addName)
-	s.mux.HandleFunc("DELETE /v1/names/{name}", s.deleteName)
+	s.mux.HandleFunc("DELETE /v1/names", s.deleteName)
 	s.mux.HandleFunc("GET /v1/neighbours", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.cfg.Neighbours()) })
 	return s
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -90,6 +91,7 @@ func newResolver(cfg *config.Config, hosts resolver.LMHosts) *resolver.Resolver 
 	return &resolver.Resolver{
 		NodeType: cfg.Names.NodeType, Order: cfg.Names.Order, Servers: cfg.Names.Servers, LMHosts: hosts,
 		Retry: cfg.Names.BroadcastTimeout, ServerRetry: cfg.Names.ServerTimeout,
+		Cache: new(resolver.Cache),
 	}
 }
 
@@ -123,7 +125,7 @@ func (l *lookup) prepare() (err error) {
 	for _, s := range l.servers {
 		server, err := netip.ParseAddrPort(s)
 		if addr, e := netip.ParseAddr(s); e == nil {
-			server, err = netip.AddrPortFrom(addr, max(l.port, 137)), nil
+			server, err = netip.AddrPortFrom(addr, cmp.Or(l.port, 137)), nil
 		}
 		if err != nil || !server.Addr().Is4() {
 			return usagef("--server %q: it takes an IPv4 address", s)
@@ -140,6 +142,8 @@ func (l *lookup) run(ctx context.Context, args []string) error {
 	for _, arg := range args {
 		if resolver.LooksLikeRange(arg) {
 			ranges++
+		} else if addr, err := netip.ParseAddr(arg); err == nil {
+			return usagef("%s: NetBIOS has IPv4 addresses only", addr)
 		}
 	}
 	one := l.name
@@ -201,6 +205,9 @@ func (l *lookup) statusOf(ctx context.Context, text string) error {
 		addr, err := netip.ParseAddr(text)
 		if err != nil {
 			return usagef("-A %q: it takes one address or name", text)
+		}
+		if _, err := resolver.RangesOf(addr); err != nil {
+			return &usageError{err}
 		}
 		found = resolver.Found{Addr: addr, From: resolver.FromAddress, By: resolver.FromAddress}
 	} else {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -32,9 +33,9 @@ func (l *lookup) scan(ctx context.Context, args []string) error {
 	})
 	switch {
 	case err != nil && len(rows) == 0:
-		return l.failed(fmt.Sprint(args), err)
+		return l.failed(strings.Join(args, " "), err)
 	case len(rows) == 0:
-		return l.failed(fmt.Sprint(args), fmt.Errorf("nobody was found: %d addresses were asked for their names, and none answered", ranges.Len()))
+		return l.failed(strings.Join(args, " "), fmt.Errorf("nobody was found: %d addresses were asked for their names, and none answered", ranges.Len()))
 	case l.json:
 		return err
 	}

@@ -128,7 +128,7 @@ func (p Process) deleteName(ctx context.Context, service *api.Client, name strin
 	if err := service.DeleteAlias(ctx, name); err != nil {
 		return err
 	}
-	say(p.Stdout, messngr.MsgNameDeleted, strings.ToUpper(name))
+	say(p.Stdout, messngr.MsgNameDeleted, strings.ToUpper(strings.TrimSpace(name)))
 	return nil
 }
 

@@ -123,6 +123,12 @@ func (f *file) check() (c *Config, option string, err error) {
 		{"names.extra", func() error { return each(f.Names.Extra, c.addExtra) }},
 		{"names.node_type", func() error { return oneOf(c.Names.NodeType, "", "B", "P", "M", "H") }},
 		{"names.wins_servers", func() error { return each(f.Names.WINSServers, c.addServer) }},
+		{"names.node_type", func() error {
+			if t := c.Names.NodeType; (t == "P" || t == "M" || t == "H") && len(c.Names.Servers) == 0 {
+				return fmt.Errorf("a node of type %s asks name servers: give their addresses in names.wins_servers", t)
+			}
+			return nil
+		}},
 		{"names.resolve_order", func() error {
 			return each(f.Names.ResolveOrder, func(s string) error {
 				c.Names.Order = append(c.Names.Order, s)

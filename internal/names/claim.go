@@ -20,11 +20,12 @@ type claim struct {
 	addr []byte // the ADDR_ENTRY of this host on the link
 
 	at      atomic.Uint32 // the Stage
-	settled chan struct{} // closed when it has been owned or in conflict for the first time
+	settled chan struct{} // closed when it has been owned or in conflict for the first time, or no server has answered
 	settle  sync.Once
 	lost    chan Holder   // somebody else has been proved to have the name
 	again   chan struct{} // there is a reason to try now
-	said    netip.Addr    // the owner of whom the log knows
+	told    bool          // the log knows of a conflict
+	said    netip.Addr    // and of its owner; invalid if nobody knows him
 
 	begin  sync.Once
 	cancel context.CancelFunc // ends the goroutine
@@ -200,8 +201,8 @@ func (c *claim) inConflict(ctx context.Context, h Holder, wait time.Duration) {
 			c.set(Conflict, netip.Addr{}, h, next)
 		}
 	}
-	if ctx.Err() == nil && c.said != h.Addr { // once for each owner
-		c.said = h.Addr
+	if ctx.Err() == nil && (!c.told || c.said != h.Addr) { // once for each owner
+		c.told, c.said = true, h.Addr
 		c.node.cfg.Log.Warn((&TakenError{c.own.Name, c.link, h}).Error(), "again_in", wait)
 	}
 }
@@ -215,6 +216,7 @@ func (c *claim) claim(ctx context.Context) (grant, *Holder) {
 				return g, holder
 			}
 			c.set(Claiming, netip.Addr{}, Holder{}, time.Now().Add(c.node.cfg.Timers.ServerDown))
+			c.settle.Do(func() { close(c.settled) }) // nobody should wait for a server that is silent
 			c.pause(ctx, c.node.cfg.Timers.ServerDown)
 		}
 		return grant{}, nil
@@ -253,7 +255,28 @@ func (c *claim) byBroadcast(ctx context.Context) *Holder {
 	}
 	c.set(Owned, netip.Addr{}, Holder{}, time.Time{})
 	n.Send(nbns.OverwriteDemand(t.question.ID, c.own.Name, "", grantedTTL, c.addr, true), to)
-	return c.objection(ctx, t, n.cfg.Timers.Conflict)
+	return c.provenObjection(ctx, t, n.cfg.Timers.Conflict)
+}
+
+// provenObjection waits for d for an objection to a name that is ours already.
+// Anybody can send one: it counts when the node status of its sender says the
+// same.
+func (c *claim) provenObjection(ctx context.Context, t *transaction, d time.Duration) *Holder {
+	tried := map[netip.Addr]bool{}
+	for deadline := time.Now().Add(d); ; {
+		h := c.objection(ctx, t, time.Until(deadline))
+		if h == nil || len(tried) >= maxAddrs {
+			return nil
+		}
+		if tried[h.Addr] {
+			continue
+		}
+		tried[h.Addr] = true
+		if status, err := c.node.nodeStatus(ctx, h.Addr); err == nil && hasName(status, c.own.Name) {
+			h.Names, h.Hardware = status.Names, status.UnitID
+			return h
+		}
+	}
 }
 
 // objection waits for d, and returns the first who says that the name is its
@@ -265,7 +288,7 @@ func (c *claim) objection(ctx context.Context, t *transaction, d time.Duration) 
 			return nil
 		}
 		from := a.from.Addr()
-		if a.Opcode == nbns.Registration && a.RCode != nbns.Success && c.node.believes(from) {
+		if a.Opcode == nbns.Registration && a.RCode != nbns.Success && a.RCode != nbns.NameInConflict && c.node.believes(from) {
 			return &Holder{Addr: from}
 		}
 	}

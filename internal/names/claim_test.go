@@ -201,6 +201,40 @@ func TestForgedObjections(t *testing.T) {
 	}
 }
 
+// Who objects to the demand, when the name is ours already, must have it: by
+// its own node status. That of a conflict never counts.
+func TestForgedObjectionsToTheDemand(t *testing.T) {
+	for name, tt := range map[string]struct {
+		code   nbns.RCode
+		status bool
+		want   string
+	}{
+		"somebody says so":         {nbns.ActiveError, false, "owned"},
+		"somebody really has it":   {nbns.ActiveError, true, "conflict 10.77.0.9 (HOST2<03>)"},
+		"somebody says a conflict": {nbns.NameInConflict, false, "owned"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			onLAN(t, func(t *testing.T, lan *testLAN) {
+				owns := owner(nameOf(t, "HOST2<03>"), "10.77.0.9", tt.status)
+				lan.peer("10.77.0.9", func(p nbns.Packet, from netip.AddrPort) []nbns.Packet {
+					if p.Opcode == nbns.Registration && p.Flags&nbns.RecursionDesired == 0 && !p.Response {
+						forged := nbns.NegativeRegistrationResponse(p, tt.code)
+						return []nbns.Packet{forged, forged, forged}
+					}
+					if p.Question.Type == nbns.TypeNB { // it keeps silent about the name
+						return nil
+					}
+					return owns(p, from)
+				})
+				n := lan.node("10.77.0.2", nil, "HOST2<03>")
+				defer n.stop()
+				after(5 * time.Second)
+				stands(t, n, "HOST2<03>", tt.want)
+			})
+		})
+	}
+}
+
 // A name that is ours is defended, in every form of a claim, and against
 // nobody else than other hosts.
 func TestDefence(t *testing.T) {
@@ -226,6 +260,7 @@ func TestDefence(t *testing.T) {
 			"the other refresh":       {"10.77.0.9", alt, true},
 			"a group of that name":    {"10.77.0.9", nbns.RegistrationRequest(1, host2, "", 0, addrOf(nbns.Group, "10.77.0.9"), true), true},
 			"our group as unique":     {"10.77.0.9", nbns.RegistrationRequest(1, group, "", 0, theirs, true), true},
+			"with ours beside theirs": {"10.77.0.9", nbns.RegistrationRequest(1, host2, "", 0, append(addrOf(0, "10.77.0.2"), theirs...), true), true},
 			"no address at all":       {"10.77.0.9", nbns.RegistrationRequest(1, host2, "", 0, nil, true), true},
 			"our group":               {"10.77.0.9", nbns.RegistrationRequest(1, group, "", 0, addrOf(nbns.Group, "10.77.0.9"), true), false},
 			"our own address":         {"10.77.0.9", nbns.RegistrationRequest(1, host2, "", 0, ours, true), false},

@@ -27,8 +27,8 @@ func (n *Node) handle(packet []byte, from netip.AddrPort, now time.Time) (nbns.P
 		n.responded(p, from)
 		return nbns.Packet{}, false
 	}
-	if p.Question.Class != nbns.Internet {
-		return nbns.Packet{}, false
+	if p.Question.Class != nbns.Internet || n.cfg.NodeType == P && p.Flags&nbns.Broadcast != 0 {
+		return nbns.Packet{}, false // RFC 1001 10.2: a P node does not listen to broadcasts
 	}
 	switch {
 	case p.Opcode == nbns.Query && p.Question.Type == nbns.TypeNBSTAT:
@@ -113,10 +113,8 @@ func (t *table) collides(e *entry, addrs []byte) bool {
 	if err != nil {
 		return true // it wants the name, and does not say for whom
 	}
-	for _, a := range claimed {
-		if t.own(a.Addr) {
-			return false // we hear ourselves
-		}
+	if !slices.ContainsFunc(claimed, func(a nbns.Addr) bool { return !t.own(a.Addr) }) {
+		return false // we hear ourselves
 	}
 	return !e.own.Group || claimed[0].Flags&nbns.Group == 0
 }
@@ -233,7 +231,7 @@ func (n *Node) release(owned []*claim) {
 				unicast := requests[i]
 				unicast.Flags &^= nbns.Broadcast
 				n.Send(unicast, server)
-			} else if c.link.Broadcast.IsValid() {
+			} else if c.link.Broadcast.IsValid() && n.cfg.NodeType != P {
 				n.Send(requests[i], netip.AddrPortFrom(c.link.Broadcast, n.cfg.Port))
 			}
 		}

@@ -65,13 +65,15 @@ func OwnNames(computer, workgroup string, aliases ...string) ([]Own, error) {
 	if err := add("computer name", computer, false, netbios.Workstation, netbios.Messenger); err != nil {
 		return nil, err
 	}
+	// Before the aliases: a node status has room for some 25 names, and who asks
+	// wants to know the workgroup.
+	if err := add("workgroup", workgroup, true, netbios.Workstation); err != nil {
+		return nil, err
+	}
 	for _, alias := range aliases {
 		if err := add("alias", alias, false, netbios.Messenger); err != nil {
 			return nil, err
 		}
-	}
-	if err := add("workgroup", workgroup, true, netbios.Workstation); err != nil {
-		return nil, err
 	}
 	return own, nil
 }

@@ -48,9 +48,9 @@ func TestOwnNames(t *testing.T) {
 	want := []Own{
 		{nameOf(t, "HOST2<00>"), false},
 		{nameOf(t, "HOST2<03>"), false},
+		{nameOf(t, "WORKGROUP<00>"), true},
 		{nameOf(t, "ALICE<03>"), false},
 		{nameOf(t, "BOB<03>"), false},
-		{nameOf(t, "WORKGROUP<00>"), true},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("OwnNames (-want +got):\n%s", diff)

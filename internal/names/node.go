@@ -242,15 +242,24 @@ func (n *Node) swap(t *table) {
 // *TakenError, and the name is not kept.
 func (n *Node) Add(ctx context.Context, own Own) error {
 	n.mu.Lock()
-	if n.ctx == nil {
-		n.mu.Unlock()
-		return errors.New("the name service is not running")
+	select {
+	case <-n.ready:
+		if n.ctx == nil {
+			n.mu.Unlock()
+			return errors.New("the name service is not running")
+		}
+	default:
 	}
 	if slices.ContainsFunc(n.own, func(o Own) bool { return o.Name == own.Name }) {
 		n.mu.Unlock()
 		return fmt.Errorf("the name %s is there already", own.Name)
 	}
 	n.own = append(n.own, own)
+	if n.ctx == nil { // Run claims it with the others
+		n.table.Store(n.newTable(nil, nil))
+		n.mu.Unlock()
+		return nil
+	}
 	last := n.table.Load()
 	t := n.newTable(last.links, last)
 	n.swap(t)

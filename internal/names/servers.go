@@ -73,7 +73,20 @@ func (c *claim) atServer(ctx context.Context, request nbns.Packet, server netip.
 	case nbns.FormatError, nbns.ServerFailure, nbns.Unsupported:
 		return grant{}, nil, false // it says nothing about the name
 	}
-	return grant{}, &Holder{Addr: c.ownerIn(p)}, true
+	return grant{}, c.holderAt(ctx, p, server), true
+}
+
+// holderAt returns who has a name that a server refuses: a refusal need not say
+// it (RFC 1002 4.2.6), so the server is asked.
+func (c *claim) holderAt(ctx context.Context, refusal nbns.Packet, server netip.AddrPort) *Holder {
+	if owner := c.ownerIn(refusal); owner.IsValid() {
+		return &Holder{Addr: owner}
+	}
+	p, err := c.node.Ask(ctx, nbns.NameQuery(0, c.own.Name, "", false), server)
+	if err != nil || p.RCode != nbns.Success {
+		return &Holder{}
+	}
+	return &Holder{Addr: c.ownerIn(p)}
 }
 
 // challenge asks the owner that a name server names whether it still has the
@@ -119,7 +132,7 @@ func (c *claim) renew(ctx context.Context, g grant) (grant, *Holder) {
 		case err == nil && p.RCode == nbns.Success:
 			return grant{g.server, p.Answer.TTL}, nil
 		case err == nil && (p.RCode == nbns.Refused || p.RCode == nbns.ActiveError || p.RCode == nbns.NameInConflict):
-			return g, &Holder{Addr: c.ownerIn(p)}
+			return g, c.holderAt(ctx, p, g.server)
 		case ctx.Err() != nil:
 			return g, nil
 		}

@@ -1,6 +1,8 @@
 package names
 
 import (
+	"bytes"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -119,6 +121,9 @@ func TestSilentServers(t *testing.T) {
 			defer n.stop()
 			after(20 * time.Second)
 			stands(t, n, "HOST2<03>", "claiming")
+			if err := n.Add(t.Context(), Own{Name: nameOf(t, "ALICE<03>")}); err != nil || n.stands("ALICE<03>") != "claiming" {
+				t.Errorf("who adds a name is told %v, %s", err, n.stands("ALICE<03>"))
+			}
 			if s := n.States()[0]; s.Again.IsZero() {
 				t.Error("nobody is told when it tries again")
 			}
@@ -239,6 +244,66 @@ func TestServersAnswer(t *testing.T) {
 	}
 }
 
+// A P node does not listen to broadcasts, and sends none: RFC 1001 10.2.
+func TestPNodeIsSilent(t *testing.T) {
+	onLAN(t, func(t *testing.T, lan *testLAN) {
+		lan.peer(server1, grants(600))
+		n := lan.node("10.77.0.2", ofType(P), "HOST2<03>")
+		defer n.stop()
+		host2 := nameOf(t, "HOST2<03>")
+		for _, p := range []nbns.Packet{
+			nbns.NameQuery(1, host2, "", true), nbns.RegistrationRequest(1, host2, "", 0, addrOf(0, "10.77.0.9"), true),
+		} {
+			if got := lan.answers("10.77.0.9", "10.77.0.255", p); got != nil {
+				t.Errorf("a broadcast is answered with %v", got)
+			}
+		}
+		if got := lan.answers("10.77.0.9", "10.77.0.2", nbns.NameQuery(1, host2, "", false)); len(got) != 1 {
+			t.Errorf("a question to it alone is answered with %v", got)
+		}
+		after(5 * time.Second)
+		n.stop()
+		for _, said := range lan.take("10.77.0.2") {
+			if strings.Contains(said, "to 10.77.0.255") {
+				t.Errorf("it broadcasts %s", said)
+			}
+		}
+	})
+}
+
+// A server need not say who has a name that it refuses: then it is asked. The
+// log says whose it is, once.
+func TestRefusedByServer(t *testing.T) {
+	for _, knows := range []bool{true, false} {
+		onLAN(t, func(t *testing.T, lan *testLAN) {
+			lan.peer(server1, func(p nbns.Packet, _ netip.AddrPort) []nbns.Packet {
+				switch {
+				case p.Response:
+				case p.Opcode == nbns.Query && knows:
+					return []nbns.Packet{nbns.PositiveQueryResponse(p, 600, addrOf(0, "10.99.0.9"))}
+				case p.Opcode == nbns.Query:
+					return []nbns.Packet{nbns.NegativeQueryResponse(p, nbns.NameError)}
+				default:
+					return []nbns.Packet{nbns.NegativeRegistrationResponse(p, nbns.ActiveError)}
+				}
+				return nil
+			})
+			var log bytes.Buffer
+			n := lan.node("10.77.0.2", func(c *Config) {
+				ofType(P)(c)
+				c.Log = slog.New(slog.NewTextHandler(&log, nil))
+			}, "HOST2<03>")
+			defer n.stop()
+			after(10 * time.Minute)
+			n.stop()
+			want := map[bool]string{true: "belongs to 10.99.0.9 on eth0", false: "belongs to another host on eth0"}[knows]
+			if got := log.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, want) {
+				t.Errorf("the log has\n%s", got)
+			}
+		})
+	}
+}
+
 // Only the server that was asked can grant.
 func TestForgedGrants(t *testing.T) {
 	onLAN(t, func(t *testing.T, lan *testLAN) {
@@ -271,7 +336,7 @@ func TestEndlessWACK(t *testing.T) {
 		lan.peer(server2, grants(600))
 		n := lan.node("10.77.0.2", ofType(P), "HOST2<03>")
 		defer n.stop()
-		after(3*maxWait + time.Second)
+		after(maxWait + 10*time.Second)
 		stands(t, n, "HOST2<03>", "owned by "+server2)
 	})
 }

@@ -150,6 +150,7 @@ func (n *Node) ask(ctx context.Context, request nbns.Packet, to netip.AddrPort, 
 		return nbns.Packet{}, err
 	}
 	defer n.transactions.close(t)
+	patience := time.Now().Add(maxWait)
 	for range count {
 		n.Send(t.question, to)
 		wait := every
@@ -164,7 +165,9 @@ func (n *Node) ask(ctx context.Context, request nbns.Packet, to netip.AddrPort, 
 			if a.Opcode != nbns.WACK {
 				return a.Packet, nil
 			}
-			deadline = time.Now().Add(min(time.Duration(a.Answer.TTL)*time.Second, maxWait))
+			if deadline = time.Now().Add(time.Duration(a.Answer.TTL) * time.Second); deadline.After(patience) {
+				deadline = patience
+			}
 		}
 	}
 	return nbns.Packet{}, errSilent

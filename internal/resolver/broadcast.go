@@ -91,8 +91,17 @@ func (r *Resolver) Members(ctx context.Context, group netbios.Name) ([]Found, er
 	default:
 		return nil, &NotFoundError{group.String(), whom}
 	}
+	self, elsewhere := false, false // this host over its loopback, and over a network
+	networks, _ := links.Read()
+	for addr := range members {
+		self = self || addr.IsLoopback()
+		elsewhere = elsewhere || slices.ContainsFunc(networks, func(l links.Link) bool { return l.Addr == addr })
+	}
 	var all []Found
-	for _, m := range members {
+	for addr, m := range members {
+		if self && elsewhere && addr.IsLoopback() {
+			continue
+		}
 		all = append(all, m)
 	}
 	slices.SortFunc(all, func(a, b Found) int { return bytes.Compare(a.Addr.AsSlice(), b.Addr.AsSlice()) })

@@ -64,7 +64,7 @@ func TestOrder(t *testing.T) {
 		{"H", nil, "NOBODY<1B>", "nobody.example.com", "tried lmhosts, " + wins + ", " + bcast},
 		{"H", nil, "NOBODY<20>", "nobody.example.com", "tried DNS, lmhosts, " + wins + ", " + bcast},
 		{"H", []string{"dns", "lmhosts"}, "NOBODY<20>", "nobody.example.com", "tried DNS, lmhosts"},
-		{"H", []string{"lmhosts"}, "DNS<20>", "dns.example.com", "dns"},
+		{"H", []string{"lmhosts"}, "DNS<20>", "dns.example.com", "tried lmhosts"}, // where it is not in the order, never
 
 		{"X", nil, "SELF<03>", "", `"X" is no node type: there are B, P, M and H`},
 		{"", []string{"hosts"}, "SELF<03>", "", `"hosts" is nowhere to look names up: there are lmhosts, wins, broadcast and dns`},

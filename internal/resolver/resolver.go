@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -164,7 +165,7 @@ func (r *Resolver) Resolve(ctx context.Context, name netbios.Name, host string) 
 		return found, err
 	}
 	named := name[0] != '*' && name != (netbios.Name{})
-	if !named || strings.Contains(host, ".") && hasPlainSuffix(name) {
+	if slices.Contains(order, FromDNS) && (!named || strings.Contains(host, ".") && hasPlainSuffix(name)) {
 		q.inDNS = true
 		if found, err := ask(FromDNS); err != nil || found.Addr.IsValid() {
 			return found, err

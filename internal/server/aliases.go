@@ -29,7 +29,9 @@ type aliases struct {
 
 	own atomic.Pointer[[]names.Own] // all of them; the slice does not change
 
-	mu    sync.Mutex  // held during a change
+	changing sync.Mutex // held during a change, which may take seconds
+
+	mu    sync.Mutex  // of what is below; held for a moment
 	added []string    // in upper case, oldest first
 	node  *names.Node // nil while the name service is closed
 }
@@ -81,6 +83,13 @@ func (a *aliases) attach(n *names.Node) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.node = n
+}
+
+// attached returns the node that claims the names; nil if there is none.
+func (a *aliases) attached() *names.Node {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.node
 }
 
 // owned reports whether a session may be called by that name: each of our
@@ -145,8 +154,8 @@ func (a *aliases) AddAlias(ctx context.Context, text string) (api.Alias, error) 
 	if err != nil {
 		return api.Alias{}, err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.changing.Lock()
+	defer a.changing.Unlock()
 	all := a.all()
 	if slices.ContainsFunc(all, func(o names.Own) bool { return o.Name == name }) {
 		return api.Alias{}, &numbered{messngr.NERRAlreadyExists, text + " is a name of this computer already"}
@@ -155,8 +164,8 @@ func (a *aliases) AddAlias(ctx context.Context, text string) (api.Alias, error) 
 		return api.Alias{}, &numbered{messngr.NERRTooManyNames, fmt.Sprintf("%d names have been added, which is the most: delete one first", maxAdded)}
 	}
 	own := names.Own{Name: name}
-	if a.node != nil {
-		if err := a.node.Add(ctx, own); err != nil {
+	if node := a.attached(); node != nil {
+		if err := node.Add(ctx, own); err != nil {
 			return api.Alias{}, a.refused(ctx, own, err)
 		}
 	}
@@ -164,6 +173,8 @@ func (a *aliases) AddAlias(ctx context.Context, text string) (api.Alias, error) 
 		a.release(ctx, name)
 		return api.Alias{}, fmt.Errorf("%s was not added: %w", text, err)
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	all = append(slices.Clip(all), own)
 	a.own.Store(&all)
 	a.added = append(a.added, text)
@@ -182,8 +193,8 @@ func (a *aliases) refused(ctx context.Context, own names.Own, err error) error {
 // release has the node give a name up. That nobody can be told is no failure:
 // the name is not defended any more.
 func (a *aliases) release(ctx context.Context, name netbios.Name) {
-	if a.node != nil {
-		_ = a.node.Remove(context.WithoutCancel(ctx), name)
+	if node := a.attached(); node != nil {
+		_ = node.Remove(context.WithoutCancel(ctx), name)
 	}
 }
 
@@ -194,8 +205,8 @@ func (a *aliases) DeleteAlias(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.changing.Lock()
+	defer a.changing.Unlock()
 	i := slices.Index(a.added, text)
 	switch {
 	case text == a.cfg.Name:
@@ -210,7 +221,9 @@ func (a *aliases) DeleteAlias(ctx context.Context, text string) error {
 	}
 	all := slices.DeleteFunc(slices.Clone(a.all()), func(o names.Own) bool { return o.Name == name })
 	a.own.Store(&all)
+	a.mu.Lock()
 	a.added = slices.Delete(a.added, i, i+1)
+	a.mu.Unlock()
 	a.release(ctx, name)
 	return nil
 }
@@ -258,7 +271,7 @@ func (a *aliases) Aliases() []api.Alias {
 func (a *aliases) alias(text string, name netbios.Name, origin string) api.Alias {
 	alias := api.Alias{Name: text, Origin: origin}
 	if a.node == nil {
-		alias.Warning = "not known to the network: the name service is not open (messngr status says why)"
+		alias.Warning = "not known to the network: the name service is not open"
 		return alias
 	}
 	alias.States = a.states()[name]

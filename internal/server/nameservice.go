@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"os"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -29,6 +31,8 @@ type nameService struct {
 func (s *server) openNames(ctx context.Context) (task, error) {
 	c := s.cfg.Names
 	svc := &nameService{aliases: s.aliases}
+	s.aliases.changing.Lock() // a name that is added now waits for the node, and is claimed by it
+	defer s.aliases.changing.Unlock()
 	cfg := names.Config{
 		Listen: c.Listen, Names: s.aliases.all(),
 		NodeType: nodeType(c.NodeType, len(c.Servers) > 0), Servers: c.Servers,
@@ -51,6 +55,7 @@ func (s *server) openNames(ctx context.Context) (task, error) {
 			return nil, err
 		}
 	}
+	s.aliases.attach(svc.Node)
 	return svc, nil
 }
 
@@ -91,9 +96,12 @@ func (s *server) staticNames() ([]messngr.NameRecord, error) {
 	if path == "" {
 		return nil, nil
 	}
-	hosts, err := resolver.ReadLMHosts(path)
-	if err != nil {
+	if _, err := os.Stat(path); err != nil {
 		return nil, fmt.Errorf("the static names of [wins]: %w", err)
+	}
+	hosts, err := resolver.ReadLMHosts(path)
+	if err != nil { // of single lines; the others are good
+		s.log.Warn("lines of the static names of [wins] are left out", "error", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	var records []messngr.NameRecord
 	for name, addrs := range hosts.All() {
@@ -115,7 +123,6 @@ func (s *server) staticNames() ([]messngr.NameRecord, error) {
 
 // Run runs the node and the name server until ctx is done or one of them fails.
 func (n *nameService) Run(ctx context.Context) error {
-	n.aliases.attach(n.Node)
 	defer n.aliases.attach(nil)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.Node.Run(ctx) })
