@@ -31,8 +31,8 @@ install: build ## put the program, manual pages and completion under PREFIX (/us
 	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 	bin/messngr completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/messngr
 
-bench: ## measure against real peers and the floor of this machine
-	go run ./internal/bench
+bench: ## measure against real peers and the floor of this machine: [PARTS="datagrams names"]
+	go run ./internal/bench $(PARTS)
 
 clean: ## remove what was built
 	rm -rf bin

@@ -31,19 +31,23 @@ func (b *bench) onLAN(ctx context.Context) error {
 		on := func(h *lab.Host) place {
 			return place{command: h.Command, name: h.Name, config: config, addr: "127.0.0.1:139"}
 		}
-		if err := b.datagrams(ctx, on(host2)); err != nil || b.Casts {
-			return err
+		for _, part := range []struct {
+			name    string
+			measure func() error
+		}{
+			{"datagrams", func() error { return b.datagrams(ctx, on(host2)) }},
+			{"sessions", func() error { return b.rates(ctx, on(host2)) }},
+			{"memory", func() error { return b.memory(ctx, on(host2)) }},
+			{"smbd", func() error { return b.smbd(ctx, t, on(host2), host4, on(host4)) }},
+			{"sends", func() error { return b.sends(ctx, t, on(host2), host3) }},
+		} {
+			if b.wants(part.name) {
+				if err := part.measure(); err != nil {
+					return err
+				}
+			}
 		}
-		if err := b.rates(ctx, on(host2)); err != nil {
-			return err
-		}
-		if err := b.memory(ctx, on(host2)); err != nil {
-			return err
-		}
-		if err := b.smbd(ctx, t, on(host2), host4, on(host4)); err != nil {
-			return err
-		}
-		return b.sends(ctx, t, on(host2), host3)
+		return nil
 	})
 }
 

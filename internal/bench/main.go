@@ -31,6 +31,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -39,8 +41,7 @@ type options struct {
 	Dir   string // of its data: on a real disk
 	JSON  string // a file for the report
 	Quick bool
-	Names bool // measure the name service alone
-	Casts bool // measure datagrams alone
+	Parts []string // what to measure, of partNames; none: all
 
 	Senders  []int
 	Rounds   int    // of every comparison of rates
@@ -49,6 +50,14 @@ type options struct {
 	Sends    int    // processes of each kind that send one message
 	Messages int    // before memory is measured
 	GoBench  string // go test -benchtime
+}
+
+// partNames are the parts of the bench, in the order in which they are measured.
+const partNames = "datagrams sessions memory smbd sends packages names"
+
+// wants reports whether one of some parts is measured.
+func (o *options) wants(parts ...string) bool {
+	return len(o.Parts) == 0 || slices.ContainsFunc(parts, func(p string) bool { return slices.Contains(o.Parts, p) })
 }
 
 func (o *options) set() {
@@ -90,16 +99,21 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.StringVar(&o.Dir, "dir", "", "measure with data in a new directory in `DIR`, which must be on a real disk (default /var/tmp)")
 	f.StringVar(&o.JSON, "json", "", "write the report to `FILE` too")
 	f.BoolVar(&o.Quick, "quick", false, "go through everything once, too quickly for numbers that mean anything")
-	f.BoolVar(&o.Names, "names", false, "measure the name service alone")
-	f.BoolVar(&o.Casts, "datagrams", false, "measure messages in datagrams alone")
+	f.Usage = func() {
+		fmt.Fprintf(stderr, "Usage: bench [FLAG...] [PART...]\nThe parts are %s; without any all are measured.\n", partNames)
+		f.PrintDefaults()
+	}
 	if err := f.Parse(args); errors.Is(err, flag.ErrHelp) {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	if f.NArg() > 0 {
-		return fmt.Errorf("%q: there are no arguments, only flags", f.Arg(0))
+	for _, part := range f.Args() {
+		if !slices.Contains(strings.Fields(partNames), part) {
+			return fmt.Errorf("%q is no part of the bench; the parts are %s", part, partNames)
+		}
 	}
+	o.Parts = f.Args()
 	o.set()
 	return o.run(ctx, stdout, stderr)
 }
@@ -146,38 +160,36 @@ func measure(ctx context.Context, o options, said io.Writer) (r *report, err err
 	if err := b.report.describe(b); err != nil {
 		return nil, err
 	}
-	if !o.Names {
-		if err := b.messages(ctx); err != nil {
+	if err := b.onHosts(ctx); err != nil {
+		return nil, err
+	}
+	if b.wants("packages") {
+		if err := b.goBenchmarks(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if o.Casts {
-		b.report.Took = time.Since(b.began).Round(time.Second).String()
-		return b.report, nil
-	}
-	if err := b.names(ctx); errors.Is(err, errLeftOut) {
-		b.report.LeftOut = append(b.report.LeftOut, "the name service: "+err.Error())
-	} else if err != nil {
-		return nil, err
+	if b.wants("names") {
+		if err := b.names(ctx); errors.Is(err, errLeftOut) {
+			b.report.LeftOut = append(b.report.LeftOut, "the name service: "+err.Error())
+		} else if err != nil {
+			return nil, err
+		}
 	}
 	b.report.Took = time.Since(b.began).Round(time.Second).String()
 	return b.report, nil
 }
 
-// messages measures all but the name service.
-func (b *bench) messages(ctx context.Context) error {
-	if err := b.onLAN(ctx); errors.Is(err, errLeftOut) {
-		b.report.LeftOut = append(b.report.LeftOut, err.Error())
-		if err := b.onLoopback(ctx); err != nil {
-			return err
-		}
-	} else if err != nil {
-		return err
-	}
-	if b.Casts {
+// onHosts measures messages: on a LAN, or what can be without one.
+func (b *bench) onHosts(ctx context.Context) error {
+	if !b.wants("datagrams", "sessions", "memory", "smbd", "sends") {
 		return nil
 	}
-	return b.goBenchmarks(ctx)
+	err := b.onLAN(ctx)
+	if !errors.Is(err, errLeftOut) {
+		return err
+	}
+	b.report.LeftOut = append(b.report.LeftOut, err.Error())
+	return b.onLoopback(ctx)
 }
 
 // errLeftOut is wrapped by what cannot be measured here.
@@ -189,8 +201,13 @@ func (b *bench) onLoopback(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := b.rates(ctx, p); err != nil {
-		return err
+	if b.wants("sessions") {
+		if err := b.rates(ctx, p); err != nil {
+			return err
+		}
+	}
+	if !b.wants("memory") {
+		return nil
 	}
 	return b.memory(ctx, p)
 }

@@ -95,6 +95,31 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// A part that is named is measured alone.
+func TestParts(t *testing.T) {
+	t.Setenv("GORACE", "atexit_sleep_ms=0")
+	file := filepath.Join(t.TempDir(), "report.json")
+	var table, said bytes.Buffer
+	if err := run(t.Context(), []string{"-quick", "-json", file, "memory"}, &table, &said); err != nil {
+		t.Fatalf("%v\n%s", err, &said)
+	}
+	var r report
+	b, err := os.ReadFile(file)
+	if err == nil {
+		err = json.Unmarshal(b, &r)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Memory.Messages == 0 || r.Datagrams != nil || r.Rates != nil || r.SMBD != nil || r.Sends != nil || r.Names != nil || r.Benchmarks != nil {
+		t.Errorf("measured %s", b)
+	}
+	err = run(t.Context(), []string{"memory", "nothing"}, &table, &said)
+	if err == nil || !strings.Contains(err.Error(), `"nothing" is no part of the bench; the parts are datagrams sessions`) {
+		t.Errorf("a part that there is not: %v", err)
+	}
+}
+
 // positive checks that there is a number in every summary.
 func positive(t *testing.T, of string, all ...summary) {
 	t.Helper()

@@ -93,8 +93,8 @@ func (r *report) write(w io.Writer) error {
 	}
 	if len(r.Rates) > 0 {
 		r.writeRates(&b)
-		r.writePeers(&b)
 	}
+	r.writePeers(&b)
 	r.writeSizes(&b)
 	if r.Datagrams != nil {
 		r.Datagrams.write(&b)
