@@ -160,11 +160,13 @@ func (r *Reader) WString(field string, max int) Text {
 // max characters of size bytes and a NUL at most. It returns nil after an error.
 func (r *Reader) array(field string, max, size int) []byte {
 	// max_count, offset, actual_count (32 bits each): [C706] 14.3.3.4, 14.3.4
-	limit := r.Uint32(field)
-	offset := r.Uint32(field)
-	n := r.Uint32(field)
+	r.Align(4)
+	counts := r.r.Bytes(field, 12)
+	if counts == nil {
+		return nil
+	}
+	limit, offset, n := r.rep.Uint32(counts), r.rep.Uint32(counts[4:]), r.rep.Uint32(counts[8:])
 	switch {
-	case r.Err() != nil:
 	case offset != 0:
 		r.invalid(field, "the string begins at character %d", offset)
 	case n == 0:
