@@ -63,17 +63,21 @@ func openPacketSocket(name string) (int, error) {
 	if err != nil {
 		return -1, fmt.Errorf("packet socket: %w", err)
 	}
-	everything := binary.NativeEndian.Uint16([]byte{unix.ETH_P_ALL >> 8, unix.ETH_P_ALL})
 	err = errors.Join(
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, captureBuffer),
 		unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS_NEW, 1),
-		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: everything, Ifindex: eth.Index}),
+		unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: everyProtocol(), Ifindex: eth.Index}),
 	)
 	if err != nil {
 		unix.Close(fd)
 		return -1, fmt.Errorf("packet socket on %s: %w", name, err)
 	}
 	return fd, nil
+}
+
+// everyProtocol returns ETH_P_ALL in network byte order.
+func everyProtocol() uint16 {
+	return binary.NativeEndian.Uint16([]byte{unix.ETH_P_ALL >> 8, unix.ETH_P_ALL})
 }
 
 // Stop ends the capture; what has been captured can still be read.

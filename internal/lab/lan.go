@@ -107,6 +107,12 @@ func (l *LAN) plug(t testing.TB, n int, ns, device string) {
 // process on it are gone when the test ends.
 func (l *LAN) Host(t testing.TB, n int, name string) *Host {
 	t.Helper()
+	return l.join(t, n, name, func(h *Host) { l.plug(t, n, h.ns, "eth0") })
+}
+
+// join adds a host whose eth0 plug connects.
+func (l *LAN) join(t testing.TB, n int, name string, plug func(*Host)) *Host {
+	t.Helper()
 	h := &Host{
 		Name: name,
 		Addr: l.addr(byte(n)),
@@ -116,7 +122,7 @@ func (l *LAN) Host(t testing.TB, n int, name string) *Host {
 	}
 	l.addNamespace(t, h.ns)
 	ip(t, "-n", h.ns, "link", "set", "lo", "up")
-	l.plug(t, n, h.ns, "eth0")
+	plug(h)
 	ip(t, "-n", h.ns, "address", "add", h.Addr.String()+"/24", "broadcast", l.Broadcast().String(), "dev", "eth0")
 	if l.routed {
 		ip(t, "-n", h.ns, "route", "add", "default", "via", l.addr(routerHost).String())
