@@ -14,14 +14,17 @@ import (
 	"time"
 )
 
-// Errors with which the one door (guard, store) refuses a message. A listener
-// translates them into the codes of its transport.
+// Errors with which the one door (guard, store) refuses a message, or says that
+// nobody sees it now. A listener translates them into the codes of its transport.
 var (
 	// ErrRefused says that the guard does not serve this source.
 	ErrRefused = errors.New("refused")
 	// ErrNoRoom says that the message is too large or that it could not be
 	// stored; nothing of it was kept.
 	ErrNoRoom = errors.New("no room")
+	// ErrPaused says that the recipient has paused. Unlike with the others, the
+	// message is durable: it is held, and shown when the recipient continues.
+	ErrPaused = errors.New("the recipient has paused")
 )
 
 // A Transport names the way by which a message came or goes.
@@ -77,11 +80,18 @@ type Message struct {
 // A State is a step in the life of a message at a recipient.
 type State string
 
-// The states, in the order in which they can come.
+// The states. A message that is held or quarantined comes with its first
+// receipt; one that has been kept back is Displayed when it is shown at last, or
+// Received where there is no screen to show it on.
 const (
-	Received  State = "received"  // durable here; the state of a message without a receipt
-	Displayed State = "displayed" // put on a screen
+	Received    State = "received"    // durable here; the state of a message without a receipt
+	Displayed   State = "displayed"   // put on a screen
+	Held        State = "held"        // kept back until the recipient continues
+	Quarantined State = "quarantined" // kept back until a person releases it
 )
+
+// Withheld reports whether a message in that state is kept and not shown.
+func (s State) Withheld() bool { return s == Held || s == Quarantined }
 
 // A Receipt says that a message has reached a state. Receipts are appended,
 // never changed.

@@ -20,6 +20,7 @@ type Memory struct {
 	position map[messngr.ID]int // in entries
 	names    []string
 	records  map[messngr.NameKey]messngr.NameRecord
+	settings map[string]string
 	closed   bool
 }
 
@@ -56,6 +57,11 @@ func (s *Memory) add(messages []*messngr.Message) (added []*messngr.Message, err
 	if s.closed {
 		return nil, ErrClosed
 	}
+	return s.insert(messages), nil
+}
+
+// insert is add with the lock held.
+func (s *Memory) insert(messages []*messngr.Message) (added []*messngr.Message) {
 	for _, m := range messages {
 		if _, ok := s.position[m.ID]; ok {
 			continue
@@ -66,7 +72,7 @@ func (s *Memory) add(messages []*messngr.Message) (added []*messngr.Message, err
 		s.entries = append(s.entries, e)
 		added = append(added, m)
 	}
-	return added, nil
+	return added
 }
 
 // AddReceipts implements Store.
@@ -85,11 +91,16 @@ func (s *Memory) AddReceipts(ctx context.Context, receipts ...messngr.Receipt) e
 		}
 	}
 	for _, r := range receipts {
-		r.At = plain(r.At)
-		s.receipts[r.Message] = append(s.receipts[r.Message], r)
-		s.entries[s.position[r.Message]].State = r.State
+		s.receipt(r)
 	}
 	return nil
+}
+
+// receipt appends a receipt for a message that is there, with the lock held.
+func (s *Memory) receipt(r messngr.Receipt) {
+	r.At = plain(r.At)
+	s.receipts[r.Message] = append(s.receipts[r.Message], r)
+	s.entries[s.position[r.Message]].State = r.State
 }
 
 // Entries implements Store.
@@ -109,6 +120,9 @@ func (s *Memory) Entries(ctx context.Context, q Query) ([]messngr.Entry, error) 
 			return nil, unknown(q.After)
 		}
 		entries = entries[i+1:]
+	}
+	if q.State != "" {
+		entries = slices.DeleteFunc(slices.Clone(entries), func(e messngr.Entry) bool { return e.State != q.State })
 	}
 	if q.Last > 0 {
 		entries = entries[max(0, len(entries)-q.Last):]

@@ -20,7 +20,18 @@ type reader struct {
 	conn                     *sqlite.Conn
 	findSeq, newest, fromEnd *sqlite.Stmt
 	entries, receipts        *sqlite.Stmt
+	withheld, countWithheld  *sqlite.Stmt
 }
+
+const (
+	// entryColumns are what entry reads, but for the state, which follows.
+	entryColumns = `seq, id, sender, recipient, text, priority, sent, received,
+		transport, addr, called, calling, provenance`
+	// latestWithheld is true of the receipt r of a message that is kept back.
+	// The first part is what the index has.
+	latestWithheld = `r.state IN ('held', 'quarantined')
+		AND NOT EXISTS (SELECT 1 FROM receipts AS later WHERE later.message = r.message AND later.n > r.n)`
+)
 
 func openReader(path string) (_ *reader, err error) {
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadOnly)
@@ -41,11 +52,14 @@ func openReader(path string) (_ *reader, err error) {
 		&r.findSeq: "SELECT seq FROM messages WHERE id = ?",
 		&r.newest:  "SELECT coalesce(max(seq), 0) FROM messages",
 		&r.fromEnd: "SELECT seq FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
-		&r.entries: `SELECT seq, id, sender, recipient, text, priority, sent, received,
-			transport, addr, called, calling, provenance,
+		&r.entries: "SELECT " + entryColumns + `,
 			(SELECT state FROM receipts WHERE message = seq ORDER BY n DESC LIMIT 1)
 			FROM messages WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`,
-		&r.receipts: "SELECT state, at, by FROM receipts WHERE message = ? ORDER BY n",
+		&r.withheld: "SELECT " + entryColumns + `, r.state FROM receipts AS r JOIN messages ON seq = r.message
+			WHERE ` + latestWithheld + ` AND r.message > ? AND r.message <= ? AND r.state = ?4
+			ORDER BY r.message LIMIT ?3`,
+		&r.countWithheld: "SELECT count(*) FROM receipts AS r WHERE " + latestWithheld + " AND r.state = ?",
+		&r.receipts:      "SELECT state, at, by FROM receipts WHERE message = ? ORDER BY n",
 	})
 	if err != nil {
 		return nil, err
@@ -77,6 +91,9 @@ func (s *SQLite) read(ctx context.Context, f func(*reader) error) (err error) {
 // Entries implements Store. It reads page by page and lets the committer in
 // between.
 func (s *SQLite) Entries(ctx context.Context, q Query) (entries []messngr.Entry, err error) {
+	if q.State != "" {
+		return s.entriesIn(ctx, q)
+	}
 	var after, until int64
 	err = s.read(ctx, func(r *reader) (err error) {
 		after, until, err = r.span(q)
@@ -88,7 +105,7 @@ func (s *SQLite) Entries(ctx context.Context, q Query) (entries []messngr.Entry,
 			n = min(n, q.Limit-len(entries))
 		}
 		err = s.read(ctx, func(r *reader) (err error) {
-			entries, after, err = r.page(entries, after, until, n)
+			entries, after, err = r.page(r.entries, entries, after, until, n)
 			return err
 		})
 	}
@@ -148,14 +165,15 @@ func (r *reader) span(q Query) (after, until int64, err error) {
 	return after, until, nil
 }
 
-// page appends up to n entries to entries and returns the last one's sequence
-// number, or until when there are no more.
-func (r *reader) page(entries []messngr.Entry, after, until int64, n int) ([]messngr.Entry, int64, error) {
-	r.entries.BindInt64(1, after)
-	r.entries.BindInt64(2, until)
-	r.entries.BindInt64(3, int64(n))
+// page appends up to n entries, by a statement whose first parameters are after,
+// until and n, and returns the last one's sequence number, or until when there
+// are no more.
+func (r *reader) page(stmt *sqlite.Stmt, entries []messngr.Entry, after, until int64, n int) ([]messngr.Entry, int64, error) {
+	stmt.BindInt64(1, after)
+	stmt.BindInt64(2, until)
+	stmt.BindInt64(3, int64(n))
 	last := until
-	err := each(r.entries, func(row *sqlite.Stmt) error {
+	err := each(stmt, func(row *sqlite.Stmt) error {
 		e, err := entry(row)
 		entries, last = append(entries, e), row.ColumnInt64(0)
 		return err

@@ -64,6 +64,14 @@ CREATE TABLE name_records (
 	PRIMARY KEY (name, scope)
 ) STRICT, WITHOUT ROWID;
 `,
+	`
+CREATE TABLE settings (
+	name  TEXT NOT NULL PRIMARY KEY,
+	value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX receipts_withheld ON receipts (message, state)
+	WHERE state IN ('held', 'quarantined'); -- finds them among many that are not
+`,
 }
 
 // identify returns the version of the schema of the file, 0 for an empty one,
@@ -116,6 +124,7 @@ func probe(conn *sqlite.Conn) error {
 		"SELECT max(message) FROM receipts",
 		"SELECT max(n) FROM own_names",
 		"SELECT max(name) FROM name_records",
+		"SELECT max(name) FROM settings",
 	} {
 		if err := sqlitex.ExecuteTransient(conn, query, nil); err != nil {
 			return err

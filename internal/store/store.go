@@ -41,6 +41,7 @@ var (
 type Store interface {
 	Names
 	Records
+	Settings
 
 	// Add keeps messages, all of them or, when it returns an error, none. It
 	// returns nil once they are durable (Memory: once they are kept). The
@@ -53,6 +54,15 @@ type Store interface {
 	// The exception is the error of ctx: when ctx ends while Add waits, they
 	// may or may not become durable.
 	Add(ctx context.Context, m ...*messngr.Message) error
+
+	// Withhold is Add for messages that are not to be shown: each that was not
+	// there has its first receipt from the same commit on, with that state, by
+	// whom, and the time at which the message was received. Config.Committed is
+	// not told of them.
+	Withhold(ctx context.Context, state messngr.State, by string, m ...*messngr.Message) error
+
+	// Withheld returns how many messages are held, and how many quarantined.
+	Withheld(ctx context.Context) (held, quarantined int, err error)
 
 	// AddReceipts appends receipts, all of them or, when it returns an error,
 	// none. The error wraps ErrUnknown when one is for a message that is not
@@ -88,6 +98,16 @@ type Names interface {
 	Names(ctx context.Context) ([]string, error)
 }
 
+// Settings keeps what a person has told the running service, by name.
+type Settings interface {
+	// Set keeps the value of a setting. When it returns, and its errors, are
+	// as for Store.Add.
+	Set(ctx context.Context, name, value string) error
+
+	// Setting returns the value, or "" of a setting that was never set.
+	Setting(ctx context.Context, name string) (value string, err error)
+}
+
 // Records keeps what a name server knows. It takes what it is given: what the
 // fields of a record mean is nothing to it.
 type Records interface {
@@ -109,8 +129,11 @@ type Records interface {
 // A Query says which entries are wanted. The zero Query asks for all.
 type Query struct {
 	After messngr.ID // only what was committed after this message; zero: from the first
-	Last  int        // of these only the last so many; zero: all
-	Limit int        // of these only the first so many; zero: all
+	// State asks only for messages whose latest state it is; zero: for all. Held
+	// and Quarantined are quick, for others every message is looked at.
+	State messngr.State
+	Last  int // of these only the last so many; zero: all
+	Limit int // of these only the first so many; zero: all
 }
 
 // A Config says how a store works with its surroundings. The zero Config is a
