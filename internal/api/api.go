@@ -62,10 +62,12 @@ type Draft struct {
 }
 
 // ErrDraft is wrapped by every error about a draft that cannot be a message,
-// ErrName by that about what cannot be a name.
+// ErrName by that about what cannot be a name, ErrState by that about a message
+// with which what was asked for cannot be done any more, or not yet.
 var (
 	ErrDraft = errors.New("not a message")
 	ErrName  = errors.New("not a name")
+	ErrState = errors.New("not possible")
 )
 
 // Posted answers a Draft.

@@ -25,6 +25,7 @@ type Hub struct {
 	first uint64                        // number of the oldest message in the ring
 	next  uint64                        // number of the next message
 	bytes int                           // of text in the ring
+	stirs uint64                        // calls of Stir
 	wake  chan struct{}                 // closed at the next message; nil when nobody waits
 }
 
@@ -47,6 +48,20 @@ func (h *Hub) Publish(messages []*messngr.Message) {
 			h.dropOldest()
 		}
 	}
+	h.wakeAll()
+}
+
+// Stir wakes all subscribers and hands them nothing: what is kept has changed
+// in another way than by messages to be shown.
+func (h *Hub) Stir() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stirs++
+	h.wakeAll()
+}
+
+// wakeAll ends the wait of every subscriber, with the lock held.
+func (h *Hub) wakeAll() {
 	if h.wake != nil {
 		close(h.wake)
 		h.wake = nil
@@ -65,23 +80,25 @@ func (h *Hub) dropOldest() {
 func (h *Hub) Subscribe() *Subscription {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return &Subscription{hub: h, next: h.next}
+	return &Subscription{hub: h, next: h.next, stirs: h.stirs}
 }
 
 // A Subscription is one subscriber's place in the sequence of messages. It is
 // for one goroutine.
 type Subscription struct {
-	hub  *Hub
-	next uint64
+	hub   *Hub
+	next  uint64
+	stirs uint64
 }
 
-// Next waits for messages, appends them to buf and returns it. missed is the
-// number of messages before them that were published and are no longer here.
+// Next waits for messages, appends them to buf and returns it; after a Stir there
+// may be none. missed is the number of messages before them that were published
+// and are no longer here.
 // The error is ctx's.
 func (s *Subscription) Next(ctx context.Context, buf []*messngr.Message) (messages []*messngr.Message, missed int, err error) {
 	for {
 		s.hub.mu.Lock()
-		if s.next < s.hub.next {
+		if s.next < s.hub.next || s.stirs != s.hub.stirs {
 			break
 		}
 		if s.hub.wake == nil {
@@ -96,6 +113,7 @@ func (s *Subscription) Next(ctx context.Context, buf []*messngr.Message) (messag
 		}
 	}
 	defer s.hub.mu.Unlock()
+	s.stirs = s.hub.stirs
 	if s.next < s.hub.first {
 		missed = int(s.hub.first - s.next)
 		s.next = s.hub.first

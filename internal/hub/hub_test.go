@@ -3,6 +3,7 @@ package hub
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -123,4 +124,40 @@ func texts(ms []*messngr.Message) string {
 		b.WriteString(m.Text)
 	}
 	return b.String()
+}
+
+// Stir wakes every subscriber, once, and takes nothing from what is published.
+func TestStir(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := New()
+		s, late := h.Subscribe(), h.Subscribe()
+		h.Stir()
+		if got, missed, err := s.Next(t.Context(), nil); len(got) != 0 || missed != 0 || err != nil {
+			t.Errorf("%q, missed %d, %v", texts(got), missed, err)
+		}
+		woken := make(chan string)
+		go func() {
+			got, _, err := s.Next(t.Context(), nil)
+			woken <- texts(got) + fmt.Sprint(err)
+		}()
+		synctest.Wait()
+		select {
+		case got := <-woken:
+			t.Errorf("woken twice: %s", got)
+		default:
+		}
+		h.Stir()
+		if got := <-woken; got != fmt.Sprint(nil) {
+			t.Errorf("woken with %s", got)
+		}
+		h.Publish([]*messngr.Message{text("a")})
+		if got, _, err := late.Next(t.Context(), nil); texts(got) != "a" || err != nil {
+			t.Errorf("%q, %v", texts(got), err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, _, err := late.Next(ctx, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("woken again: %v", err)
+		}
+	})
 }

@@ -241,6 +241,10 @@ func (c *conn) errorCode(command smb.Command, err error) smb.Error {
 	if err == nil {
 		return smb.Error{}
 	}
+	if errors.Is(err, messngr.ErrPaused) {
+		c.smb.stats.paused.Add(1)
+		return smb.ErrPaused
+	}
 	c.smb.cfg.Log.Debug("message refused", "from", c.remote, "command", command, "error", err)
 	stats := &c.smb.stats
 	switch {

@@ -377,6 +377,7 @@ const (
 	accessDenied     = "02 00 0400" // ERRSRV/4
 	badCommand       = "02 00 1600" // ERRSRV/22
 	noRoom           = "02 00 5300" // ERRSRV/83
+	paused           = "02 00 5100" // ERRSRV/81
 )
 
 // positive and negative are the responses to a session request: RFC 1002 4.3.3

@@ -24,7 +24,7 @@ import (
 type SMBConfig struct {
 	// Deliver takes a message through the one door. The sender gets its "yes"
 	// when Deliver returns nil, so it must not do so before the message is
-	// durable.
+	// durable. messngr.ErrPaused says that it is, but not shown for now.
 	Deliver func(context.Context, *messngr.Message) error
 	// Check returns nil for the sources that are served.
 	Check func(netip.Addr) error
@@ -55,6 +55,7 @@ type smbStats struct {
 	open           atomic.Int64 // connections that are open now; all others only grow
 	connections    atomic.Int64 // connections accepted
 	messages       atomic.Int64 // messages delivered and acknowledged
+	paused         atomic.Int64 // messages kept while the recipient has paused, whose senders were told so
 	refusedSource  atomic.Int64 // connections from sources that are not served
 	refusedName    atomic.Int64 // called names that are not ours
 	refusedCommand atomic.Int64 // commands that are not known
@@ -105,6 +106,7 @@ func (s *SMB) Counters() map[string]int64 {
 		"open":            s.stats.open.Load(),
 		"connections":     s.stats.connections.Load(),
 		"messages":        s.stats.messages.Load(),
+		"paused":          s.stats.paused.Load(),
 		"refused_source":  s.stats.refusedSource.Load(),
 		"refused_name":    s.stats.refusedName.Load(),
 		"refused_command": s.stats.refusedCommand.Load(),

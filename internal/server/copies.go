@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -40,13 +41,17 @@ type first struct {
 // carries each message once, so what two sessions say was said twice; anything
 // else that says the same in a short time is a copy.
 type copies struct {
+	window time.Duration
+
 	mu    sync.Mutex
 	all   map[saying]*first
 	order []*first // oldest first; some are no longer in all
 	found int64
 }
 
-func newCopies() *copies { return &copies{all: make(map[saying]*first)} }
+func newCopies(window time.Duration) *copies {
+	return &copies{window: window, all: make(map[saying]*first)}
+}
 
 // count returns how many copies there were.
 func (c *copies) count() int64 {
@@ -96,7 +101,7 @@ func (c *copies) add(m *messngr.Message, o *outcome) (of *first) {
 // forgetOld forgets what is no longer of use.
 func (c *copies) forgetOld(now time.Time) {
 	n := 0
-	for n < len(c.order) && (now.Sub(c.order[n].at).Abs() > copyWindow || len(c.order)-n >= maxSaid) {
+	for n < len(c.order) && (now.Sub(c.order[n].at).Abs() > c.window || len(c.order)-n >= maxSaid) {
 		c.drop(c.order[n])
 		n++
 	}
@@ -121,6 +126,14 @@ func (c *copies) forget(messages ...*messngr.Message) {
 	}
 }
 
+// forgetAll forgets every message.
+func (c *copies) forgetAll() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.all)
+	c.order = nil
+}
+
 // uncount takes back a copy whose original was not stored.
 func (c *copies) uncount() {
 	c.mu.Lock()
@@ -137,13 +150,13 @@ func (s *server) storeOnce(ctx context.Context, m *messngr.Message) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		if of.outcome.err == nil {
-			return nil
+		if err := of.outcome.err; err == nil || errors.Is(err, messngr.ErrPaused) {
+			return err
 		}
 		s.copies.uncount()
 	}
-	err := s.store.Add(ctx, m)
-	if err != nil {
+	_, err := s.keep(ctx, m)
+	if err != nil && !errors.Is(err, messngr.ErrPaused) {
 		s.copies.forget(m)
 	}
 	return err
@@ -156,12 +169,18 @@ func (s *server) deliverDatagrams(ctx context.Context, messages ...*messngr.Mess
 	fresh := s.copies.noteAll(messages, o)
 	copies = len(messages) - len(fresh)
 	if len(fresh) > 0 {
-		if err = s.store.Add(ctx, fresh...); err != nil {
+		var repeated int
+		repeated, err = s.keep(ctx, fresh...)
+		copies += repeated
+		if err != nil && !errors.Is(err, messngr.ErrPaused) {
 			s.copies.forget(fresh...)
 			s.log.Error("messages were not stored; nobody can be told", "messages", len(fresh), "first_from", fresh[0].From, "source", fresh[0].Source.Addr, "error", err)
 		}
 	}
 	o.err = err
 	close(o.done)
+	if errors.Is(err, messngr.ErrPaused) {
+		err = nil // they are durable, and nobody waits for an answer
+	}
 	return copies, err
 }

@@ -145,7 +145,7 @@ func TestCopyWaitsForItsOriginal(t *testing.T) {
 
 // However many different messages come, so many are remembered.
 func TestCopiesAreBounded(t *testing.T) {
-	c := newCopies()
+	c := newCopies(copyWindow)
 	o := new(outcome)
 	now := time.Now()
 	for range 2 * maxSaid {

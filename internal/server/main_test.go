@@ -67,7 +67,7 @@ func newServer(t *testing.T) *server {
 	s := &server{
 		cfg: cfg, log: slog.New(slog.DiscardHandler),
 		guard: guard.New(cfg.Guard), hub: hub.New(), started: time.Now(),
-		copies: newCopies(),
+		copies: newCopies(copyWindow),
 		links: &links{
 			asked: time.Now().Add(24 * time.Hour), // the answer is good for long
 			on:    []netip.Prefix{netip.MustParsePrefix("127.0.0.1/8"), netip.MustParsePrefix("10.77.0.2/24"), netip.MustParsePrefix("fe80::1/64")},
@@ -75,6 +75,9 @@ func newServer(t *testing.T) *server {
 		opt: Options{Version: "1.2", Program: "messngr", Banner: new(bytes.Buffer)},
 	}
 	s.store = store.NewMemory(store.Config{Committed: s.hub.Publish})
+	if s.pause, err = newPause(t.Context(), s.store); err != nil {
+		t.Fatal(err)
+	}
 	if s.aliases, err = newAliases(t.Context(), cfg, s.store); err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -62,6 +63,7 @@ type server struct {
 
 	aliases    *aliases
 	copies     *copies
+	pause      *pause
 	neighbours neighbours.Table
 
 	started time.Time
@@ -71,7 +73,7 @@ type server struct {
 func Run(ctx context.Context, cfg *config.Config, opt Options) error {
 	s := &server{
 		cfg: cfg, opt: opt, log: opt.Log,
-		guard: guard.New(cfg.Guard), hub: hub.New(), links: newLinks(), copies: newCopies(),
+		guard: guard.New(cfg.Guard), hub: hub.New(), links: newLinks(), copies: newCopies(copyWindow),
 		started: time.Now(),
 	}
 	var err error
@@ -87,6 +89,9 @@ func Run(ctx context.Context, cfg *config.Config, opt Options) error {
 			s.log.Error("closing the store", "error", err)
 		}
 	}()
+	if s.pause, err = newPause(ctx, s.store); err != nil {
+		return err
+	}
 	if s.aliases, err = newAliases(ctx, cfg, s.store); err != nil {
 		return err
 	}
@@ -133,7 +138,8 @@ func (s *server) run(ctx context.Context, socket net.Listener) error {
 }
 
 // deliver is the one door: guard, then store. The hub gets the message from
-// the store, when it has committed it.
+// the store, when it has committed it. The error is messngr.ErrPaused when it is
+// held instead.
 func (s *server) deliver(ctx context.Context, m *messngr.Message) error {
 	if m.Source.Transport != messngr.Local {
 		if err := s.check(m.Source.Addr.Addr()); err != nil {
@@ -141,7 +147,7 @@ func (s *server) deliver(ctx context.Context, m *messngr.Message) error {
 		}
 	}
 	err := s.storeOnce(ctx, m)
-	if err != nil {
+	if err != nil && !errors.Is(err, messngr.ErrPaused) {
 		s.log.Error("a message was not stored; its sender was told", "from", m.From, "to", m.To, "source", m.Source.Addr, "error", err)
 	}
 	return err
