@@ -31,7 +31,7 @@ const (
 	// wires are the packages that know how bytes stand on the wire.
 	wires = "dcerpc dcerpc/epm dcerpc/ncacn dcerpc/ncadg dcerpc/ndr mailslot mailslot/browse msgsvc netbios netbios/nbdgm netbios/nbns netbios/nbss smb"
 	// coming are packages that have a rule before they are there.
-	coming = "dcerpc/epm dcerpc/ncacn internal/rpc"
+	coming = "dcerpc/ncacn internal/rpc"
 )
 
 // The rules, from the bottom of the tree to its top.
