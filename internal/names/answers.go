@@ -19,11 +19,17 @@ const (
 
 // nameQuery returns the answer to a name query: RFC 1002 5.1.1.5 and 5.1.2.5. A
 // name that is not ours gets none, except that a query to this host alone,
-// which no name server is to answer, is told so. It does not allocate.
+// which no name server is to answer, is told so. The wildcard stands for every
+// host, as nmbd has it: who asks for it by broadcast finds all. It does not
+// allocate.
 func (n *Node) nameQuery(query nbns.Packet, from netip.AddrPort) (nbns.Packet, bool) {
 	q := query.Question
 	t := n.table.Load()
-	if e := t.names[q.Name]; e != nil && q.Scope == "" {
+	e := t.names[q.Name]
+	if q.Name == netbios.Wildcard {
+		e = t.self()
+	}
+	if e != nil && q.Scope == "" {
 		if n.rdata = e.appendAddrs(n.rdata[:0], t, from.Addr()); len(n.rdata) > 0 {
 			return nbns.PositiveQueryResponse(query, grantedTTL, n.rdata), true
 		}

@@ -25,6 +25,16 @@ type entry struct {
 	claims []*claim // one for each link of the table, in its order
 }
 
+// self returns the first name that is this host's alone; nil if there is none.
+func (t *table) self() *entry {
+	for _, e := range t.order {
+		if !e.own.Group {
+			return e
+		}
+	}
+	return nil
+}
+
 // place returns the number of the link that an address is on, or -1, and
 // whether the address is our own there. Of several links, the one with the
 // smallest network is meant.
