@@ -65,7 +65,7 @@ func TestToWorkgroup(t *testing.T) {
 	t.Parallel()
 	lan := lab.NewLAN(t)
 	h2, h3 := serve(t, lan.Host(t, 2, "HOST2"), `aliases = ["ALICE"]`), serve(t, lan.Host(t, 3, "HOST3"))
-	h4, h5 := serve(t, lan.Host(t, 4, "HOST4"), `workgroup = "OFFICE"`), lan.Host(t, 5, "HOST5")
+	h4, h5 := serve(t, lan.Host(t, 4, "HOST4"), `workgroup = "OFFICE"`, `aliases = ["CAROL"]`), lan.Host(t, 5, "HOST5")
 	capture := h5.Capture(t)
 
 	for _, tt := range []struct {
@@ -127,10 +127,17 @@ func TestToWorkgroup(t *testing.T) {
 		t.Errorf("%s has %q", h2.Name, got)
 	}
 
-	// To each user, who answers for himself; as JSON, a line each.
-	out := netSend(t, h5, "", "--json", "/users", "to the users")
-	if out.Code != 0 || strings.Count(out.Stdout, "\n") != 1 || !strings.Contains(out.Stdout, `{"to":"ALICE","state":"accepted"`) {
+	// To each user on the segment, whatever his workgroup, who answers for
+	// himself; as JSON, a line each.
+	out := netSend(t, h5, "", "/users", "to the users")
+	if want := "The message was successfully sent to ALICE.\nThe message was successfully sent to CAROL.\n"; out.Code != 0 || out.Stdout != want || out.Stderr != "" {
 		t.Errorf("/users: exit status %d\n%s%s", out.Code, out.Stdout, out.Stderr)
+	}
+	out = netSend(t, h5, "", "--json", "/users", "once more")
+	if lines := strings.SplitAfter(out.Stdout, "\n"); out.Code != 0 || len(lines) != 3 ||
+		!strings.HasPrefix(lines[0], `{"to":"ALICE","state":"accepted","transport":"smb","address":"10.77.0.2:139","called":"ALICE<03>"`) ||
+		!strings.HasPrefix(lines[1], `{"to":"CAROL","state":"accepted","transport":"smb","address":"10.77.0.4:139"`) {
+		t.Errorf("/users as JSON: exit status %d\n%s%s", out.Code, out.Stdout, out.Stderr)
 	}
 	var cast struct {
 		State, Transport string
@@ -144,7 +151,7 @@ func TestToWorkgroup(t *testing.T) {
 	if cast.State != "sent" || cast.Transport != "mailslot" || len(cast.Networks) != 1 || len(cast.Stations) != 1 || cast.Stations[0].Name != "HOST4" {
 		t.Errorf("the report is %s", out.Stdout)
 	}
-	if got := h4.texts(t, 2); len(got) != 2 || got[1] != "words of text" {
+	if got := h4.texts(t, 4); !slices.Equal(got, []string{"to the office", "to the users", "once more", "words of text"}) {
 		t.Errorf("%s has %q", h4.Name, got)
 	}
 }
@@ -204,13 +211,24 @@ func TestShownOnce(t *testing.T) {
 	if got := s.counter(t, "mailslot", "copies"); got != 2 {
 		t.Errorf("%d copies, want 2", got)
 	}
+	// A network on which it cannot be sent does not keep it off the others, and
+	// is named.
+	h3.Run(t, "ip", "route", "del", "broadcast", "10.99.0.255", "dev", "eth0", "table", "local")
+	h3.Run(t, "ip", "route", "add", "unreachable", "10.99.0.255/32")
+	out = netSend(t, h3, "", "/domain", "on one network")
+	if want := "messngr: not sent on eth0 (10.99.0.255): connect: no route to host\n"; out.Code != 0 || !strings.HasPrefix(out.Stderr, "messngr: broadcast on eth0 (10.77.0.255); ") || !strings.HasSuffix(out.Stderr, want) {
+		t.Errorf("exit status %d\n%s", out.Code, out.Stderr)
+	}
+	if got := s.texts(t, 3); len(got) != 3 || got[2] != "on one network" {
+		t.Errorf("got %q", got)
+	}
 	// Two sessions are two messages.
 	for range 2 {
 		if out := netSend(t, h3, "", "ALICE", "said twice"); out.Code != 0 {
 			t.Error(out.Stderr)
 		}
 	}
-	if got := s.texts(t, 4); len(got) != 4 {
+	if got := s.texts(t, 5); len(got) != 5 {
 		t.Errorf("got %q", got)
 	}
 }
@@ -243,6 +261,9 @@ func TestDatagramsBesideNMBD(t *testing.T) {
 	}
 	if got := s4.texts(t, 20); len(got) != 20 { // our own broadcasts reach us
 		t.Errorf("%d messages", len(got))
+	}
+	if out := h4.Run(t, "nmblookup", "-s", h4.SMBConf(t), "-B", lan.Broadcast().String(), "*"); !strings.Contains(out.Stdout, "10.77.0.3 *<00>") || !strings.Contains(out.Stdout, "10.77.0.4 *<00>") {
+		t.Errorf("everybody is\n%s%s", out.Stdout, out.Stderr)
 	}
 	if out := h4.Run(t, "nmblookup", "-s", h4.SMBConf(t), "SAMBA3"); !strings.Contains(out.Stdout, "10.77.0.3 SAMBA3<00>") {
 		t.Errorf("after that, nmblookup finds\n%s%s", out.Stdout, out.Stderr)

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -11,7 +10,7 @@ import (
 
 	"github.com/messngr/messngr"
 	"github.com/messngr/messngr/internal/config"
-	"github.com/messngr/messngr/internal/resolver"
+	"github.com/messngr/messngr/internal/display"
 	"github.com/messngr/messngr/internal/sender"
 )
 
@@ -19,7 +18,7 @@ import (
 type target struct {
 	to        string       // as it stands in the message
 	workgroup string       // everybody in it; "" for one recipient
-	users     bool         // all users of the workgroup, one by one
+	users     bool         // every user who can be seen, each for himself
 	said      messngr.NERR // when it was sent to everybody
 }
 
@@ -67,13 +66,14 @@ func (p Process) cast(ctx context.Context, send *sender.Sender, o netSend, t tar
 	}
 	say(p.Stdout, t.said, t.workgroup)
 	fmt.Fprintf(p.Stderr, "messngr: %s\n", describeCast(c))
+	for _, failure := range c.Failed {
+		fmt.Fprintf(p.Stderr, "messngr: not sent on %s\n", failure)
+	}
 	if c.Cut > 0 {
 		text, _ := messngr.NERRTruncated.Text()
 		fmt.Fprintf(p.Stderr, "messngr: %s The last %d bytes were cut off.\n", text, c.Cut)
 	}
-	if c.Lost > 0 {
-		fmt.Fprintf(p.Stderr, "messngr: %d characters are not in code page %d and were sent as \"?\"\n", c.Lost, c.CodePage)
-	}
+	p.reportLost(c.Lost, c.CodePage)
 	return nil
 }
 
@@ -114,7 +114,7 @@ func stationNames(stations []sender.Station) []string {
 			names = append(names, st.Addr.String())
 			continue
 		}
-		names = append(names, st.Name)
+		names = append(names, display.SafeLine(st.Name)) // it says so itself
 	}
 	return names
 }
@@ -133,6 +133,7 @@ func writeCast(w io.Writer, to string, c sender.Cast, err error) error {
 		Workgroup string            `json:"workgroup"`
 		Networks  []string          `json:"networks"`
 		Members   []string          `json:"members"`  // elsewhere, by the name server
+		Failed    []string          `json:"failed"`   // where it could not be sent, and why
 		Stations  []station         `json:"stations"` // that could be seen
 		CodePage  int               `json:"code_page"`
 		Lost      int               `json:"lost"` // characters sent as "?"
@@ -141,14 +142,18 @@ func writeCast(w io.Writer, to string, c sender.Cast, err error) error {
 		At        time.Time         `json:"at"`
 	}{
 		To: to, State: "sent", Transport: messngr.Mailslot, Workgroup: c.Workgroup,
-		Networks: append([]string{}, c.Networks...), Members: []string{}, Stations: []station{},
+		Networks: append([]string{}, c.Networks...), Members: []string{}, Failed: append([]string{}, c.Failed...), Stations: []station{},
 		CodePage: c.CodePage, Lost: c.Lost, Cut: c.Cut, At: c.At,
 	}
 	for _, m := range c.Members {
 		out.Members = append(out.Members, m.String())
 	}
 	for _, st := range c.Stations {
-		out.Stations = append(out.Stations, station{st.Addr.String(), st.Name, st.Users})
+		to := station{Address: st.Addr.String(), Name: st.Name}
+		for _, u := range st.Users {
+			to.Users = append(to.Users, u.Name)
+		}
+		out.Stations = append(out.Stations, to)
 	}
 	if err != nil {
 		out.State, out.Error = string(messngr.Failed), oneLine(err)
@@ -158,37 +163,30 @@ func writeCast(w io.Writer, to string, c sender.Cast, err error) error {
 	return enc.Encode(out)
 }
 
-// toUsers sends to every user that can be seen in the workgroup, each for
-// himself, and reports on each.
+// toUsers sends to every user that can be seen on the networks of this host,
+// each for himself, and reports on each.
 func (p Process) toUsers(ctx context.Context, send *sender.Sender, o netSend, t target, from, text string) error {
-	stations, err := send.Stations(ctx, t.workgroup)
-	if notFound := (*resolver.NotFoundError)(nil); err != nil && !errors.As(err, &notFound) {
+	users, hosts, err := send.Users(ctx, t.workgroup)
+	if err != nil {
 		return err
-	}
-	var users []string
-	for _, st := range stations {
-		users = append(users, st.Users...)
 	}
 	if len(users) == 0 {
 		say(p.Stderr, messngr.MsgSendFailed, "/users")
-		return fmt.Errorf("no user could be seen in %s: %s answered, and none has a user's name", t.workgroup, counted(len(stations), "station"))
+		return fmt.Errorf("no user could be seen: %s answered, and none has a user's name; nothing was sent", counted(hosts, "station"))
 	}
 	bad := 0
-	for _, user := range users {
-		del := send.Send(ctx, sender.Draft{From: from, To: user, Text: text})
+	send.SendToUsers(ctx, users, sender.Draft{From: from, Text: text}, func(del messngr.Delivery) {
 		if del.State != messngr.Accepted {
 			bad++
 		}
-		if o.json {
-			if err := writeDelivery(p.Stdout, del); err != nil {
-				return err
-			}
-			continue
+		if !o.json {
+			p.report(del)
+		} else if werr := writeDelivery(p.Stdout, del); err == nil {
+			err = werr
 		}
-		p.report(del)
+	})
+	if err == nil && bad > 0 {
+		err = fmt.Errorf("%d of %d users did not get the message", bad, len(users))
 	}
-	if bad > 0 {
-		return fmt.Errorf("%d of %d users did not get the message", bad, len(users))
-	}
-	return nil
+	return err
 }

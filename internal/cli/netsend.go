@@ -16,6 +16,7 @@ import (
 
 	"github.com/messngr/messngr"
 	"github.com/messngr/messngr/internal/config"
+	"github.com/messngr/messngr/internal/display"
 	"github.com/messngr/messngr/internal/oem"
 	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/internal/sender"
@@ -57,14 +58,21 @@ To a workgroup the message goes in datagrams, by broadcast on every network: to
 one's own with * or /domain, to another with /domain:NAME or --workgroup NAME.
 Nothing answers them: it is said who could be seen there, not who has the
 message. Sender, recipient and text together have at most 421 bytes; Windows
-itself sends no more than 128 characters. With /users it goes to each user that
-can be seen in the workgroup, one by one, and each answers.`,
+itself sends no more than 128 characters, as does this program with [send]
+max_workgroup_text = 128. With /users it goes to every user that can be seen on
+the networks of this computer, whatever his workgroup, and each answers.`,
 		Example: `  messngr net send HOST2 "Server restarts in five minutes."
   df -h | messngr net send 10.77.0.2
   messngr net send /domain "Lunch is here."
   messngr send --workgroup OFFICE "Lunch is here."`,
-		Args: func(_ *cobra.Command, args []string) error {
-			if o.workgroup == "" && (len(args) == 0 || strings.TrimSpace(args[0]) == "") {
+		Args: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("workgroup") {
+				if strings.TrimSpace(o.workgroup) == "" {
+					return errors.New("--workgroup: the NAME is empty")
+				}
+				return nil
+			}
+			if len(args) == 0 || strings.TrimSpace(args[0]) == "" {
 				return errors.New("the recipient is missing: a NAME, an ADDRESS, *, /domain[:NAME] or /users")
 			}
 			return nil
@@ -168,7 +176,7 @@ func (p Process) sender(o netSend, cfg *config.Config) (*sender.Sender, error) {
 	}
 	return sender.New(sender.Config{
 		Resolver: newResolver(cfg, hosts), Computer: cfg.Name,
-		Port: o.port, Timeout: o.timeout, MaxText: cfg.Send.MaxText,
+		Port: o.port, Timeout: o.timeout, MaxText: cfg.Send.MaxText, MaxCast: cfg.Send.MaxCast,
 		Page: pageOf, SingleBlock: o.singleBlock,
 	}), nil
 }
@@ -215,19 +223,25 @@ func (p Process) text(words []string) (string, error) {
 // report says what became of a message, in the words of Windows and, on the
 // standard error, in ours.
 func (p Process) report(d messngr.Delivery) {
+	to := display.SafeLine(d.To) // a host can have said it
 	if d.State == messngr.Accepted {
-		say(p.Stdout, messngr.MsgSent, d.To)
-		if d.Lost > 0 {
-			fmt.Fprintf(p.Stderr, "messngr: %d characters are not in code page %d and were sent as \"?\"\n", d.Lost, d.CodePage)
-		}
+		say(p.Stdout, messngr.MsgSent, to)
+		p.reportLost(d.Lost, d.CodePage)
 		return
 	}
-	say(p.Stderr, messngr.MsgSendFailed, d.To)
+	say(p.Stderr, messngr.MsgSendFailed, to)
 	if d.NERR != 0 {
 		fmt.Fprintf(p.Stderr, "\n%v\n\n", d.NERR)
 		say(p.Stderr, messngr.MsgHelpAvailable, fmt.Sprint(uint16(d.NERR)))
 	}
 	fmt.Fprintf(p.Stderr, "\nmessngr: %s\n", d.Detail)
+}
+
+// reportLost says how many characters the recipient's code page does not have.
+func (p Process) reportLost(n, page int) {
+	if n > 0 {
+		fmt.Fprintf(p.Stderr, "messngr: %s sent as \"?\": not in code page %d\n", counted(n, "character"), page)
+	}
 }
 
 // writeDelivery writes d as a JSON object.

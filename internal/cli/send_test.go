@@ -106,7 +106,7 @@ func TestSend(t *testing.T) {
 		{"letters", "", []string{"HOST1", "café fermé: 5 £"}, sent, "café fermé: 5 £"},
 		{
 			"letters that there are not", "", []string{"HOST1", "5 €, ☃"},
-			result{out: sent.out, err: "messngr: 2 characters are not in code page 850 and were sent as \"?\"\n"}, "5 ?, ?",
+			result{out: sent.out, err: "messngr: 2 characters sent as \"?\": not in code page 850\n"}, "5 ?, ?",
 		},
 		{"an address", "", []string{"127.0.0.1", "x"}, result{out: "The message was successfully sent to 127.0.0.1.\n"}, "x"},
 	} {

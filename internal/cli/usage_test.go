@@ -78,6 +78,7 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"net", "send", "/all", "x"}, `"/all" is neither /domain[:NAME] nor /users; see messngr net send --help`},
 		{[]string{"net", "send", "/domain: ", "x"}, `"/domain: ": the name of the domain is missing; see messngr net send --help`},
 		{[]string{"net", "send", "OFF*", "x"}, `"OFF*" is no name: give a NAME, an ADDRESS, *, /domain[:NAME] or /users; see messngr net send --help`},
+		{[]string{"send", "--workgroup", " ", "x"}, `--workgroup: the NAME is empty; see messngr send --help`},
 		{[]string{"send"}, `the recipient is missing: a NAME, an ADDRESS, *, /domain[:NAME] or /users; see messngr send --help`},
 		{[]string{"net", "send", "--frob", "A", "x"}, `unknown flag: --frob; see messngr net send --help`},
 		{[]string{"net", "send", "--port", "65536", "A", "x"}, `--port "65536": it takes a number up to 65535; see messngr net send --help`},

@@ -83,6 +83,7 @@ func TestBadValues(t *testing.T) {
 		{"smb.max_unfinished = 65535", `f: smb.max_unfinished: 65535 is not between 65536 and 1073741824`},
 		{"send.port = 65536", `f: send.port: 65536 is not between 1 and 65535`},
 		{"send.max_text = 65537", `f: send.max_text: 65537 is not between 1 and 65536`},
+		{"send.max_workgroup_text = 422", `f: send.max_workgroup_text: 422 is not between 1 and 421`},
 
 		// the rest
 		{"log.level = 'loud'", `f: log.level: "loud" is not one of debug, info, warn, error`},

@@ -91,6 +91,7 @@ type Send struct {
 	Timeout  time.Duration
 	CodePage *oem.Page
 	MaxText  int // bytes of the code page
+	MaxCast  int // the same, of a text to a workgroup
 }
 
 // Page returns the code page of the station with that address or one of those

@@ -51,7 +51,7 @@ func TestDefaults(t *testing.T) {
 		Names:    Names{Listen: ":137", BroadcastTimeout: 250 * time.Millisecond, ServerTimeout: 1500 * time.Millisecond, LMHosts: "/data/lmhosts"},
 		WINS:     WINS{MinTTL: 40 * time.Minute, MaxTTL: 144 * time.Hour},
 		Display:  display.Config{Header: "Message from {from} to {to} on {date}"},
-		Send:     Send{Port: 139, Timeout: 10 * time.Second, CodePage: page(t, 850), MaxText: 4095},
+		Send:     Send{Port: 139, Timeout: 10 * time.Second, CodePage: page(t, 850), MaxText: 4095, MaxCast: 421},
 	}
 	samePage := cmp.Comparer(func(a, b *oem.Page) bool { return a == b })
 	if diff := cmp.Diff(want, c, samePage, cmp.AllowUnexported(Config{})); diff != "" {
@@ -164,6 +164,7 @@ port = 1139
 timeout = "3s"
 code_page = 1252
 max_text = 128
+max_workgroup_text = 127
 [log]
 level = "debug"
 `, Options{})
@@ -181,7 +182,7 @@ level = "debug"
 		c.Name, c.Workgroup, c.Aliases, c.Guard.OnlyNetworks, len(c.Guard.Networks),
 		c.SMB.Listen, c.SMB.CodePage.Number(), c.SMB.MaxText, c.SMB.MaxConnections, c.SMB.MaxPerSource, c.SMB.MaxUnfinished,
 		c.SMB.IdleTimeout, c.SMB.MessageTimeout,
-		c.Mailslot, c.Names, c.WINS, c.Inject, c.Display, c.Send.Port, c.Send.Timeout, c.Send.CodePage.Number(), c.Send.MaxText, c.Log.String(),
+		c.Mailslot, c.Names, c.WINS, c.Inject, c.Display, c.Send.Port, c.Send.Timeout, c.Send.CodePage.Number(), c.Send.MaxText, c.Send.MaxCast, c.Log.String(),
 	}
 	want := []any{
 		"FRONT-DESK", "BÄCKEREI", []string{"UPS", "OPERATOR"}, false, 3,
@@ -196,7 +197,7 @@ level = "debug"
 		},
 		WINS{Serve: true, Static: "/etc/static", MinTTL: time.Hour, MaxTTL: 2 * time.Hour}, "/run/x.sock",
 		display.Config{Header: "{from}: {provenance}", Date: "%Y-%m-%d", Bell: true},
-		uint16(1139), 3 * time.Second, 1252, 128, "DEBUG",
+		uint16(1139), 3 * time.Second, 1252, 128, 127, "DEBUG",
 	}
 	sameAddr := cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })
 	if diff := cmp.Diff(want, got, sameAddr); diff != "" {

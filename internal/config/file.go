@@ -78,6 +78,7 @@ type file struct {
 		Timeout  string `toml:"timeout"`
 		CodePage int    `toml:"code_page"`
 		MaxText  int    `toml:"max_text"`
+		MaxCast  int    `toml:"max_workgroup_text"`
 	} `toml:"send"`
 
 	Log struct {
@@ -159,6 +160,7 @@ func (f *file) check() (c *Config, option string, err error) {
 		}},
 		{"send.code_page", lookup(&c.Send.CodePage, f.Send.CodePage)},
 		{"send.max_text", between(&c.Send.MaxText, f.Send.MaxText, 1, 1<<16)},
+		{"send.max_workgroup_text", between(&c.Send.MaxCast, f.Send.MaxCast, 1, 421)},
 		{"send.timeout", timeSpan(&c.Send.Timeout, f.Send.Timeout)},
 		{"send.port", func() error {
 			var port int

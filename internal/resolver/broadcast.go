@@ -64,13 +64,14 @@ func (r *Resolver) resolveBroadcast(ctx context.Context, name netbios.Name) (a a
 
 // Members returns the members of a group: all who answer for its name by
 // broadcast while it is asked for three times, each with its address, in the
-// order of these. The error is a *NotFoundError if nobody does, and says who
-// has the name if it is not a group's.
+// order of these. For netbios.Wildcard they are all hosts that answer for
+// themselves, as Samba's do and ours. The error is a *NotFoundError if nobody
+// does, and says who has the name if it is not a group's.
 func (r *Resolver) Members(ctx context.Context, group netbios.Name) ([]Found, error) {
 	members := make(map[netip.Addr]Found)
 	var owner netip.Addr // of a unique name
 	whom, _ := r.broadcast(ctx, group, func(heard answer, from netip.Addr) bool {
-		if !heard.found.Group {
+		if !heard.found.Group && group != netbios.Wildcard {
 			owner = heard.found.Addr
 			return false
 		}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbns"
 )
 
@@ -17,6 +18,10 @@ func TestMembers(t *testing.T) {
 		if query.Question.Name.Base() == "HOST2" {
 			send(appended(t, positive(query, nbns.BNode, "10.77.0.2")))
 			return
+		}
+		if query.Question.Name == netbios.Wildcard {
+			send(appended(t, positive(query, nbns.BNode, "10.77.0.2")))
+			send(appended(t, positive(query, nbns.BNode, "10.77.0.4")))
 		}
 		if query.Question.Name.Base() != "WORKGROUP" {
 			return
@@ -28,7 +33,7 @@ func TestMembers(t *testing.T) {
 		send(appended(t, positive(query, nbns.BNode, "10.77.0.67"))) // a unique name is no member
 	})
 	newPeer(t, fmt.Sprintf("127.0.0.2:%d", p.port()), func(query nbns.Packet, before int, send func([]byte)) {
-		if before == 2 {
+		if before == 2 && query.Question.Name.Base() == "WORKGROUP" {
 			send(appended(t, positive(query, nbns.Group, "10.77.0.3")))
 		}
 	})
@@ -40,6 +45,12 @@ func TestMembers(t *testing.T) {
 	}
 	if want := []string{"10.77.0.3 broadcast true [10.77.0.3]", "10.77.0.9 broadcast true [10.77.0.9]"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("Members = %q, %v; want %q", got, err, want)
+	}
+
+	// Everybody is who answers for himself.
+	all, err := r.Members(t.Context(), netbios.Wildcard)
+	if err != nil || len(all) != 2 || all[0].Addr != ip("10.77.0.2") || all[1].Addr != ip("10.77.0.4") {
+		t.Errorf("everybody: %v, %v", all, err)
 	}
 
 	_, err = r.Members(t.Context(), nameOf(t, "HOST2<00>"))

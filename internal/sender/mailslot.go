@@ -1,6 +1,7 @@
 package sender
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,14 +9,13 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"sync"
+	"strings"
 	"time"
 
 	"golang.org/x/text/unicode/norm"
 
 	"github.com/messngr/messngr/internal/links"
 	"github.com/messngr/messngr/internal/oem"
-	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/mailslot"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbdgm"
@@ -32,31 +32,26 @@ type Cast struct {
 	Networks  []string     // on which it was broadcast, such as "eth0 (10.77.0.255)"
 	Members   []netip.Addr // of other networks, that a name server knows
 	Stations  []Station    // that could be seen
+	Failed    []string     // where it could not be sent, and why
 	CodePage  int          // in which the text went
 	Lost      int          // characters that the code page does not have, sent as '?'
 	Cut       int          // bytes of the text that were cut off
 	At        time.Time
 }
 
-// A Station is a host by its node status.
-type Station struct {
-	Addr  netip.Addr
-	Name  string   // of the computer; "" if it does not say
-	Users []string // and the aliases: they look the same
-}
-
 // Cast sends a message to everybody in a workgroup: by broadcast on every
 // network, and to those members elsewhere that name servers know. See [MS-MAIL]
 // 3.1.4.1. A text that is too long is refused or, if the caller wants that, cut.
-func (s *Sender) Cast(ctx context.Context, workgroup string, d Draft, cut bool) (Cast, error) {
-	c := Cast{Workgroup: workgroup}
+func (s *Sender) Cast(ctx context.Context, workgroup string, d Draft, cut bool) (c Cast, err error) {
+	c.Workgroup = workgroup
+	defer func() { c.At = time.Now() }()
 	page := s.cfg.Page(netip.Addr{}, workgroup)
 	c.CodePage = page.Number()
 	group, err := encodeGroup(page, workgroup)
 	if err != nil {
 		return c, err
 	}
-	data, err := encodeCast(page, d, cut, &c)
+	data, err := s.encodeCast(page, d, cut, &c)
 	if err != nil {
 		return c, err
 	}
@@ -71,41 +66,47 @@ func (s *Sender) Cast(ctx context.Context, workgroup string, d Draft, cut bool) 
 		stations, _ := s.Stations(ctx, workgroup)
 		seen <- stations
 	}()
-	var errs []error
+	try := func(to string, from, addr netip.Addr) bool {
+		err := s.datagram(from, addr, group, data)
+		if err != nil {
+			c.Failed = append(c.Failed, fmt.Sprintf("%s: %v", to, cause(err)))
+		}
+		return err == nil
+	}
 	for _, l := range on {
-		if !l.Broadcast.IsValid() {
-			continue
+		if to := fmt.Sprintf("%s (%v)", l.Name, l.Broadcast); l.Broadcast.IsValid() && try(to, l.Addr, l.Broadcast) {
+			c.Networks = append(c.Networks, to)
 		}
-		if err := s.datagram(l.Addr, l.Broadcast, group, data); err != nil {
-			errs = append(errs, fmt.Errorf("%s (%v): %w", l.Name, l.Broadcast, err))
-			continue
-		}
-		c.Networks = append(c.Networks, fmt.Sprintf("%s (%v)", l.Name, l.Broadcast))
 	}
 	for _, member := range s.elsewhere(ctx, group, on) {
-		if err := s.datagram(netip.Addr{}, member, group, data); err != nil {
-			errs = append(errs, fmt.Errorf("%v: %w", member, err))
-			continue
+		if try(member.String(), netip.Addr{}, member) {
+			c.Members = append(c.Members, member)
 		}
-		c.Members = append(c.Members, member)
 	}
 	c.Stations = <-seen
-	c.At = time.Now()
 	switch {
 	case ctx.Err() != nil:
 		return c, ctx.Err()
 	case len(c.Networks)+len(c.Members) > 0:
 		return c, nil
-	case len(errs) > 0:
-		return c, errors.Join(errs...)
+	case len(c.Failed) > 0:
+		return c, fmt.Errorf("nothing was sent: %s", strings.Join(c.Failed, "; "))
 	}
 	return c, errors.New("this host is on no network on which it could broadcast: nothing was sent")
+}
+
+// cause returns what is wrong, without what Go puts before it.
+func cause(err error) error {
+	if op := (*net.OpError)(nil); errors.As(err, &op) {
+		return op.Err
+	}
+	return err
 }
 
 // encodeGroup returns the name of a workgroup: <00>.
 func encodeGroup(page *oem.Page, workgroup string) (netbios.Name, error) {
 	b, err := page.EncodeName(workgroup)
-	if err == nil && len(b) == 0 {
+	if err == nil && len(bytes.TrimSpace(b)) == 0 {
 		err = errors.New("it is empty")
 	}
 	if err != nil {
@@ -115,7 +116,7 @@ func encodeGroup(page *oem.Page, workgroup string) (netbios.Name, error) {
 }
 
 // encodeCast returns what is written to the mailslot.
-func encodeCast(page *oem.Page, d Draft, cut bool, c *Cast) ([]byte, error) {
+func (s *Sender) encodeCast(page *oem.Page, d Draft, cut bool, c *Cast) ([]byte, error) {
 	var m mailslot.Message
 	from, err := encodeName(page, d.From)
 	if err != nil {
@@ -127,6 +128,9 @@ func encodeCast(page *oem.Page, d Draft, cut bool, c *Cast) ([]byte, error) {
 	}
 	m.Text, c.Lost = page.EncodeText(norm.NFC.String(d.Text), oem.TextNewline)
 	room := mailslot.MaxMessage - mailslot.Message{From: m.From, To: m.To}.Size()
+	if most := s.cfg.MaxCast; most > 0 {
+		room = min(room, most)
+	}
 	if n := len(m.Text); n > room {
 		if !cut {
 			return nil, fmt.Errorf("the text has %d bytes in code page %d, a message to a workgroup carries %d: send it to single names, or let it be cut with --truncate; nothing was sent", n, page.Number(), room)
@@ -205,54 +209,4 @@ func (s *Sender) elsewhere(ctx context.Context, group netbios.Name, on []links.L
 		}
 	}
 	return members
-}
-
-// Stations returns the hosts that can be seen in a workgroup, with the names
-// that they have. The error is a *resolver.NotFoundError if there are none.
-func (s *Sender) Stations(ctx context.Context, workgroup string) ([]Station, error) {
-	page := s.cfg.Page(netip.Addr{}, workgroup)
-	group, err := encodeGroup(page, workgroup)
-	if err != nil {
-		return nil, err
-	}
-	members, err := s.cfg.Resolver.Members(ctx, group)
-	if err != nil {
-		return nil, err
-	}
-	stations := make([]Station, len(members))
-	var asking sync.WaitGroup
-	limit := make(chan struct{}, 64)
-	for i, m := range members {
-		asking.Go(func() {
-			limit <- struct{}{}
-			defer func() { <-limit }()
-			stations[i] = s.station(ctx, m.Addr, page)
-		})
-	}
-	asking.Wait()
-	// A host on two networks answers on both.
-	names := map[string]bool{}
-	stations = slices.DeleteFunc(stations, func(st Station) bool {
-		again := st.Name != "" && names[st.Name]
-		names[st.Name] = true
-		return again
-	})
-	return stations, ctx.Err()
-}
-
-// station asks a host for its names.
-func (s *Sender) station(ctx context.Context, addr netip.Addr, page *oem.Page) Station {
-	st := Station{Addr: addr}
-	status, err := s.cfg.Resolver.NodeStatus(ctx, addr)
-	if err != nil {
-		return st
-	}
-	host := resolver.Host{Addr: addr, Status: status}
-	if computer, ok := host.Computer(); ok {
-		st.Name = page.DecodeName([]byte(computer.Base()))
-	}
-	for _, user := range host.Users() {
-		st.Users = append(st.Users, page.DecodeName([]byte(user.Base())))
-	}
-	return st
 }

@@ -267,7 +267,13 @@ func page(t testing.TB, number int) *oem.Page {
 // those who ask for its status; without names it is silent. It returns the port.
 func newNode(t testing.TB, own ...nbns.NodeName) uint16 {
 	t.Helper()
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	return newNodeAt(t, "127.0.0.1:0", own...)
+}
+
+// newNodeAt is newNode at an address.
+func newNodeAt(t testing.TB, addr string, own ...nbns.NodeName) uint16 {
+	t.Helper()
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
 	if err != nil {
 		t.Fatal(err)
 	}

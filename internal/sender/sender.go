@@ -18,7 +18,7 @@ import (
 	"github.com/messngr/messngr/netbios"
 )
 
-// Config is what a Sender is told. All fields but DatagramPort and
+// Config is what a Sender is told. All fields but MaxCast, DatagramPort and
 // SingleBlock must be set.
 type Config struct {
 	Resolver *resolver.Resolver
@@ -30,6 +30,9 @@ type Config struct {
 	Timeout time.Duration
 	// MaxText is the most bytes of text, in the recipient's code page.
 	MaxText int
+	// MaxCast is the most bytes of a text to a workgroup, in its code page. If
+	// it is zero only the size of a datagram bounds it.
+	MaxCast int
 	// Page returns the code page in which the recipient with that address and
 	// one of those names reads.
 	Page func(addr netip.Addr, names ...string) *oem.Page
@@ -69,8 +72,13 @@ func failed(nerr messngr.NERR, format string, args ...any) error {
 // Send sends d to the one recipient that it names: a NetBIOS name, a host name
 // or an address. What went wrong is in the Delivery.
 func (s *Sender) Send(ctx context.Context, d Draft) messngr.Delivery {
+	return s.deliver(ctx, d, func() (resolver.Found, error) { return s.find(ctx, d.To) })
+}
+
+// deliver sends d to the one that find finds.
+func (s *Sender) deliver(ctx context.Context, d Draft, find func() (resolver.Found, error)) messngr.Delivery {
 	del := messngr.Delivery{To: d.To, Transport: messngr.SMB}
-	err := s.send(ctx, d, &del)
+	err := s.send(ctx, d, find, &del)
 	del.At = time.Now()
 	if err == nil {
 		del.State = messngr.Accepted
@@ -86,8 +94,8 @@ func (s *Sender) Send(ctx context.Context, d Draft) messngr.Delivery {
 	return del
 }
 
-func (s *Sender) send(ctx context.Context, d Draft, del *messngr.Delivery) error {
-	found, err := s.find(ctx, d.To)
+func (s *Sender) send(ctx context.Context, d Draft, find func() (resolver.Found, error), del *messngr.Delivery) error {
+	found, err := find()
 	if err != nil {
 		return err
 	}
