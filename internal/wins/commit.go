@@ -12,6 +12,15 @@ import (
 // maxBatch is the number of changes that go to the store together at most.
 const maxBatch = 512
 
+// After a commit of several changes the next one waits for as many, because who
+// has an answer often has more to ask: patience times as long as the last one
+// took, at most, and never longer than maxPatience. A sync costs as much as
+// hundreds of answers.
+const (
+	patience    = 4
+	maxPatience = 2 * time.Millisecond
+)
+
 // A change is a name's new entry, on its way to the store. While it is, the
 // name is as it was, and other changes of it have to come again.
 type change struct {
@@ -52,15 +61,33 @@ func (s *Server) enqueue(ch *change) {
 	}
 	s.pending[ch.key] = ch
 	s.queue = append(s.queue, ch)
+	s.wakeUp()
+}
+
+// wakeUp has commit look at the queue, if it is worth a commit.
+func (s *Server) wakeUp() {
+	if len(s.queue) == 0 || len(s.queue) < s.company {
+		return
+	}
 	select {
 	case s.wake <- struct{}{}:
 	default:
 	}
 }
 
+// expectNone ends the wait for company.
+func (s *Server) expectNone() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.company = 1
+	s.wakeUp()
+}
+
 // commit takes changes from the queue to the store, to the table and to those
 // who wait for them, until ctx is done.
 func (s *Server) commit(ctx context.Context) {
+	enough := time.AfterFunc(0, s.expectNone)
+	defer enough.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -68,19 +95,25 @@ func (s *Server) commit(ctx context.Context) {
 		case <-s.wake:
 		}
 		for batch := s.take(); len(batch) > 0 && ctx.Err() == nil; batch = s.take() {
+			begin := time.Now()
 			err := s.keep(ctx, batch)
 			if ctx.Err() != nil {
 				return
 			}
+			took := time.Since(begin)
 			s.settle(batch, err)
+			enough.Reset(min(patience*took, maxPatience))
 		}
 	}
 }
 
-// take returns the oldest changes of the queue.
+// take returns the oldest changes of the queue; none if more are waited for.
 func (s *Server) take() []*change {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(s.queue) < s.company {
+		return nil
+	}
 	n := min(len(s.queue), maxBatch)
 	batch := s.queue[:n:n]
 	s.queue = s.queue[n:]
@@ -127,6 +160,8 @@ func (s *Server) settle(batch []*change, failure error) {
 		replies[i] = ch.reply(failure)
 	}
 	s.report(failure)
+	about := len(batch) + len(s.queue)
+	s.company = min(about-about/10, maxBatch) // most of them
 	s.mu.Unlock()
 
 	for i, ch := range batch {

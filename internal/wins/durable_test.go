@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,7 @@ func TestDurable(t *testing.T) {
 		}
 		l.store.set(func(f *fakeStore) { f.gate = nil })
 		close(gate)
+		time.Sleep(maxPatience)
 		sent := l.later()
 		if len(sent) != 2 || sent[0].packet.Opcode != nbns.Registration || sent[1].packet.Opcode != nbns.Release ||
 			sent[0].packet.RCode != nbns.Success || sent[1].packet.RCode != nbns.Success {
@@ -65,6 +67,53 @@ func TestBatch(t *testing.T) {
 		}
 		if records, puts := l.store.counts(); records != n || puts != 2 {
 			t.Errorf("%d records in %d goes, want %d in 2", records, puts, n)
+		}
+	})
+}
+
+// TestCompany: hosts that ask again as soon as they have an answer share their
+// commits, and one that is alone waits for nobody.
+func TestCompany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const hosts, changes = 10, 200
+		var l *lab
+		made := 0
+		next := func(host uint16) {
+			made++
+			p := register(fmt.Sprintf("NAME%d<03>", made), alice)
+			l.Handle(p, netip.AddrPortFrom(alice, host), time.Now())
+		}
+		var mu sync.Mutex // Handle is not to be called at the same time
+		l = newLab(t, func(cfg *Config) {
+			cfg.Send = func(_ nbns.Packet, to netip.AddrPort) {
+				time.AfterFunc(time.Duration(to.Port())*100*time.Microsecond, func() {
+					mu.Lock()
+					defer mu.Unlock()
+					if made < changes {
+						next(to.Port())
+					}
+				})
+			}
+		})
+		l.store.set(func(f *fakeStore) { f.takes = time.Millisecond })
+		mu.Lock()
+		for host := range uint16(hosts) {
+			next(host)
+		}
+		mu.Unlock()
+		time.Sleep(time.Minute)
+		if records, puts := l.store.counts(); records != changes || puts > changes/hosts*5/4 {
+			t.Errorf("%d changes in %d commits, want %d in about %d", records, puts, changes, changes/hosts)
+		}
+		begin := time.Now()
+		mu.Lock()
+		next(0)
+		mu.Unlock()
+		for l.Counters()["registered"] == changes {
+			time.Sleep(10 * time.Microsecond)
+		}
+		if took := time.Since(begin); took > 1100*time.Microsecond {
+			t.Errorf("one change alone took %v", took)
 		}
 	})
 }

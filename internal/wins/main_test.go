@@ -39,13 +39,15 @@ type fakeStore struct {
 	records map[messngr.NameKey]messngr.NameRecord
 	puts    int
 	fail    error
+	takes   time.Duration // a call
 	gate    chan struct{} // not nil: a call waits for it to be closed
 }
 
 func (f *fakeStore) do(ctx context.Context, change func()) error {
 	f.mu.Lock()
-	gate := f.gate
+	gate, takes := f.gate, f.takes
 	f.mu.Unlock()
+	time.Sleep(takes)
 	if gate != nil {
 		select {
 		case <-gate:

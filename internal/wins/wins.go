@@ -140,13 +140,14 @@ type Server struct {
 	counters counters
 	rdata    [maxMembers * addrSize]byte // of the latest reply to a query
 	ready    chan struct{}
-	wake     chan struct{}   // the queue is no longer empty
+	wake     chan struct{}   // the queue is worth a commit
 	asking   chan *challenge // those that were just started
 
 	// mu is held by who decides about a change, from the look at the table to
 	// the end. Queries need no more than the table's own locks.
 	mu         sync.Mutex
 	queue      []*change          // in the order in which they go to the store
+	company    int                // changes that are worth a commit
 	pending    map[key]*change    // those of the queue, and those that are on their way
 	challenges map[key]*challenge // the owners that are being asked
 	names      int                // in the table, without static ones, and with those that are pending
