@@ -23,8 +23,10 @@ var Loopback = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 0}), 8)
 // Localhost is this host's address for itself.
 var Localhost = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 
-// Read returns the IPv4 addresses of all interfaces that are up, without
-// those of the loopback.
+// Read returns the IPv4 addresses of all interfaces that are up and have
+// somebody at the other end, without those of the loopback. An interface whose
+// cable is out keeps its address, but what is on its network will be another
+// matter when it is in again.
 func Read() ([]Link, error) {
 	interfaces, err := net.Interfaces()
 	if err != nil {
@@ -32,7 +34,7 @@ func Read() ([]Link, error) {
 	}
 	var links []Link
 	for _, ifi := range interfaces {
-		if ifi.Flags&net.FlagUp == 0 || ifi.Flags&net.FlagLoopback != 0 {
+		if ifi.Flags&net.FlagUp == 0 || ifi.Flags&net.FlagRunning == 0 || ifi.Flags&net.FlagLoopback != 0 {
 			continue
 		}
 		addrs, err := ifi.Addrs()

@@ -87,6 +87,10 @@ func TestWatchNamespace(t *testing.T) {
 	await()
 	ip("link set v0 up")
 	await("v0 10.78.0.2 16")
+	ip("link set v1 down") // as a cable that is pulled out
+	await()
+	ip("link set v1 up")
+	await("v0 10.78.0.2 16")
 	ip("link delete v0")
 	await()
 }

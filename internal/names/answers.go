@@ -115,8 +115,21 @@ func (t *table) appendStatus(b []byte, asker netip.Addr) (_ []byte, complete boo
 	}
 	b[0] = byte(count)
 	var statistics [46]byte
-	if at, _ := t.place(asker); at >= 0 {
-		copy(statistics[:], t.links[at].Hardware[:])
-	}
+	hardware := t.hardware(asker)
+	copy(statistics[:], hardware[:])
 	return append(b, statistics[:]...), complete
+}
+
+// hardware returns the address of the interface that somebody at an address
+// reaches: from behind a router, the first that has one.
+func (t *table) hardware(asker netip.Addr) (hardware [6]byte) {
+	if at, _ := t.place(asker); at >= 0 {
+		return t.links[at].Hardware
+	}
+	for i := range t.links {
+		if hardware = t.links[i].Hardware; hardware != ([6]byte{}) {
+			break
+		}
+	}
+	return hardware
 }

@@ -97,10 +97,13 @@ func (c *claim) set(stage Stage, server netip.Addr, holder Holder, next time.Tim
 	}
 	c.at.Store(uint32(stage))
 	c.server, c.holder, c.nextTry = server, holder, next
-	if stage == Owned || stage == Conflict {
-		c.settle.Do(func() { close(c.settled) })
+	if stage == Owned {
+		c.decided()
 	}
 }
+
+// decided lets those go on who wait for the claim.
+func (c *claim) decided() { c.settle.Do(func() { close(c.settled) }) }
 
 // giveUp ends the claim and reports whether the name was ours, so that it is to
 // be released.
@@ -201,6 +204,7 @@ func (c *claim) inConflict(ctx context.Context, h Holder, wait time.Duration) {
 			c.set(Conflict, netip.Addr{}, h, next)
 		}
 	}
+	c.decided()
 	if ctx.Err() == nil && (!c.told || c.said != h.Addr) { // once for each owner
 		c.told, c.said = true, h.Addr
 		c.node.cfg.Log.Warn((&TakenError{c.own.Name, c.link, h}).Error(), "again_in", wait)
@@ -216,7 +220,7 @@ func (c *claim) claim(ctx context.Context) (grant, *Holder) {
 				return g, holder
 			}
 			c.set(Claiming, netip.Addr{}, Holder{}, time.Now().Add(c.node.cfg.Timers.ServerDown))
-			c.settle.Do(func() { close(c.settled) }) // nobody should wait for a server that is silent
+			c.decided() // nobody should wait for a server that is silent
 			c.pause(ctx, c.node.cfg.Timers.ServerDown)
 		}
 		return grant{}, nil
@@ -242,7 +246,7 @@ func (c *claim) byBroadcast(ctx context.Context) *Holder {
 	}
 	n := c.node
 	to := netip.AddrPortFrom(c.link.Broadcast, n.cfg.Port)
-	t, err := n.transactions.open(nbns.RegistrationRequest(0, c.own.Name, "", grantedTTL, c.addr, true), c.link.Prefix)
+	t, err := n.transactions.open(nbns.RegistrationRequest(0, c.own.Name, "", grantedTTL, c.addr, true), c.link.Prefix, n.cfg.Port)
 	if err != nil {
 		return nil
 	}

@@ -175,6 +175,7 @@ func TestForgedObjections(t *testing.T) {
 		"another name":        {"10.77.0.9", func(p *nbns.Packet) { p.Answer.Name[0] = 'X' }, false},
 		"another scope":       {"10.77.0.9", func(p *nbns.Packet) { p.Answer.Scope = "\x01X" }, false},
 		"another opcode":      {"10.77.0.9", func(p *nbns.Packet) { p.Opcode = nbns.Release }, false},
+		"from another port":   {"10.77.0.9:1024", func(*nbns.Packet) {}, false},
 		"from elsewhere":      {"192.168.1.9", func(*nbns.Packet) {}, false},
 		"from ourselves":      {"10.77.0.2", func(*nbns.Packet) {}, false},
 		"from who is refused": {"10.77.0.66", func(*nbns.Packet) {}, false},
@@ -334,10 +335,10 @@ func TestAddAndRemove(t *testing.T) {
 			t.Error("a name was added twice")
 		}
 		var taken *TakenError
-		if err := second.Add(t.Context(), alice); !errors.As(err, &taken) || taken.Addr != ip("10.77.0.2") || second.stands("ALICE<03>") != "" {
+		const whose = "the name ALICE<03> belongs to 10.77.0.2 (HOST2<03>, ALICE<03>, 02:00:00:00:00:02) on eth0"
+		if err := second.Add(t.Context(), alice); !errors.As(err, &taken) || err.Error() != whose || second.stands("ALICE<03>") != "" {
 			t.Errorf("%v, %s", err, second.stands("ALICE<03>"))
 		}
-		after(time.Millisecond) // second still asks first for its status
 		lan.take("0.0.0.0")
 		if err := first.Remove(t.Context(), alice.Name); err != nil || first.stands("ALICE<03>") != "" {
 			t.Errorf("%v, %s", err, first.stands("ALICE<03>"))

@@ -152,7 +152,7 @@ func (c *claim) probe(ctx context.Context) {
 		return
 	}
 	n := c.node
-	t, err := n.transactions.open(nbns.NameQuery(0, c.own.Name, "", true), c.link.Prefix)
+	t, err := n.transactions.open(nbns.NameQuery(0, c.own.Name, "", true), c.link.Prefix, n.cfg.Port)
 	if err != nil {
 		return
 	}
@@ -214,7 +214,7 @@ func (n *Node) release(owned []*claim) {
 	}
 	requests := make([]nbns.Packet, len(owned))
 	for i, c := range owned {
-		t, err := n.transactions.open(nbns.ReleaseRequest(0, c.own.Name, "", c.addr, true), links.Loopback)
+		t, err := n.transactions.open(nbns.ReleaseRequest(0, c.own.Name, "", c.addr, true), links.Loopback, 0)
 		if err != nil {
 			return
 		}

@@ -99,20 +99,26 @@ func (c *testConn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) 
 	if err != nil || len(b) > nbns.MaxSize {
 		c.lan.t.Errorf("%v sent %d bytes: %v", c.addr, len(b), err)
 	}
-	c.lan.deliver(c.addr, to.Addr(), p, b)
+	c.lan.deliver(netip.AddrPortFrom(c.addr, Port), to.Addr(), p, b)
 	return len(b), nil
 }
 
-// send sends a packet in the name of any host.
+// send sends a packet in the name of any host, such as 10.77.0.9, or
+// 10.77.0.9:1024 for a program there that does not have the name service's port.
 func (l *testLAN) send(from, to string, p nbns.Packet) {
 	b, err := p.AppendBinary(nil)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	l.deliver(ip(from), ip(to), p, b)
+	port, err := netip.ParseAddrPort(from)
+	if err != nil {
+		port = netip.AddrPortFrom(ip(from), Port)
+	}
+	l.deliver(port, ip(to), p, b)
 }
 
-func (l *testLAN) deliver(from, to netip.Addr, p nbns.Packet, b []byte) {
+func (l *testLAN) deliver(port netip.AddrPort, to netip.Addr, p nbns.Packet, b []byte) {
+	from := port.Addr()
 	l.mu.Lock()
 	l.sent = append(l.sent, sentPacket{time.Since(l.begin), from, to, p})
 	var receivers []*testConn
@@ -122,7 +128,6 @@ func (l *testLAN) deliver(from, to netip.Addr, p nbns.Packet, b []byte) {
 		}
 	}
 	l.mu.Unlock()
-	port := netip.AddrPortFrom(from, Port)
 	for _, c := range receivers {
 		if c.answer == nil {
 			c.in <- datagram{slices.Clone(b), port}

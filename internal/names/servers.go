@@ -2,6 +2,7 @@ package names
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync"
 	"time"
@@ -13,7 +14,7 @@ import (
 // left out.
 type servers struct {
 	mu   sync.Mutex
-	down map[netip.AddrPort]time.Time
+	down map[netip.AddrPort]time.Time // until they answer again
 }
 
 func (s *servers) isDown(server netip.AddrPort) bool {
@@ -22,13 +23,37 @@ func (s *servers) isDown(server netip.AddrPort) bool {
 	return time.Now().Before(s.down[server])
 }
 
-func (s *servers) setDown(server netip.AddrPort, until time.Time) {
+// setDown leaves a server out for a while, and reports whether that is news.
+func (s *servers) setDown(server netip.AddrPort, until time.Time) (news bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.down == nil {
 		s.down = make(map[netip.AddrPort]time.Time)
 	}
+	_, known := s.down[server]
 	s.down[server] = until
+	return !known
+}
+
+// setUp ends that, and reports whether it is news.
+func (s *servers) setUp(server netip.AddrPort) (news bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, news = s.down[server]
+	delete(s.down, server)
+	return news
+}
+
+// askServer is Ask for a name server: it notes whether there was an answer.
+func (n *Node) askServer(ctx context.Context, request nbns.Packet, server netip.AddrPort) (nbns.Packet, error) {
+	p, err := n.Ask(ctx, request, server)
+	switch {
+	case err == nil && n.servers.setUp(server):
+		n.cfg.Log.Info("the name server answers again", "server", server.Addr())
+	case errors.Is(err, errSilent) && n.servers.setDown(server, time.Now().Add(n.cfg.Timers.ServerDown)):
+		n.cfg.Log.Warn("the name server does not answer: see whether it runs, whether it serves this network, and whether a firewall drops UDP port 137", "server", server.Addr())
+	}
+	return p, err
 }
 
 // atServers asks the name servers for the name, in their order, until one has
@@ -46,14 +71,13 @@ func (c *claim) atServers(ctx context.Context) (_ grant, _ *Holder, answered boo
 		if answered || ctx.Err() != nil {
 			return g, holder, answered
 		}
-		c.node.servers.setDown(server, time.Now().Add(c.node.cfg.Timers.ServerDown))
 	}
 	return grant{}, nil, false
 }
 
 // atServer asks one name server.
 func (c *claim) atServer(ctx context.Context, request nbns.Packet, server netip.AddrPort) (_ grant, _ *Holder, answered bool) {
-	p, err := c.node.Ask(ctx, request, server)
+	p, err := c.node.askServer(ctx, request, server)
 	if err != nil {
 		return grant{}, nil, false
 	}
@@ -63,7 +87,7 @@ func (c *claim) atServer(ctx context.Context, request nbns.Packet, server netip.
 			return grant{}, &Holder{Addr: owner}, true
 		}
 		demand := nbns.OverwriteDemand(0, c.own.Name, "", grantedTTL, c.addr, false)
-		if p, err = c.node.Ask(ctx, demand, server); err != nil {
+		if p, err = c.node.askServer(ctx, demand, server); err != nil {
 			return grant{}, nil, false
 		}
 	}
@@ -82,7 +106,7 @@ func (c *claim) holderAt(ctx context.Context, refusal nbns.Packet, server netip.
 	if owner := c.ownerIn(refusal); owner.IsValid() {
 		return &Holder{Addr: owner}
 	}
-	p, err := c.node.Ask(ctx, nbns.NameQuery(0, c.own.Name, "", false), server)
+	p, err := c.node.askServer(ctx, nbns.NameQuery(0, c.own.Name, "", false), server)
 	if err != nil || p.RCode != nbns.Success {
 		return &Holder{}
 	}
@@ -127,7 +151,7 @@ var limitedBroadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 func (c *claim) renew(ctx context.Context, g grant) (grant, *Holder) {
 	if g.server.IsValid() && !c.node.servers.isDown(g.server) {
 		c.node.counters.refreshes.Add(1)
-		p, err := c.node.Ask(ctx, nbns.RefreshRequest(0, c.own.Name, "", grantedTTL, c.addr), g.server)
+		p, err := c.node.askServer(ctx, nbns.RefreshRequest(0, c.own.Name, "", grantedTTL, c.addr), g.server)
 		switch {
 		case err == nil && p.RCode == nbns.Success:
 			return grant{g.server, p.Answer.TTL}, nil

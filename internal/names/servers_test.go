@@ -160,6 +160,72 @@ func TestSilentServers(t *testing.T) {
 	})
 }
 
+// The log says once that a server does not answer, and once that it does again,
+// however many names wait for it.
+func TestServersLogged(t *testing.T) {
+	onLAN(t, func(t *testing.T, lan *testLAN) {
+		var log bytes.Buffer
+		n := lan.node("10.77.0.2", func(c *Config) {
+			ofType(P)(c)
+			c.Log = slog.New(slog.NewTextHandler(&log, nil))
+		}, "HOST2<00>", "HOST2<03>", "WORKGROUP<00> group")
+		defer n.stop()
+		after(5 * time.Minute)
+		lan.peer(server1, grants(600))
+		after(time.Minute)
+		n.stop()
+		var said []string
+		for line := range strings.Lines(log.String()) {
+			_, line, _ = strings.Cut(line, " level=")
+			said = append(said, line[:4]+line[strings.LastIndex(line, " "):])
+		}
+		want := []string{"WARN server=" + server1 + "\n", "WARN server=" + server2 + "\n", "INFO server=" + server1 + "\n"}
+		if diff := cmp.Diff(want, said); diff != "" {
+			t.Errorf("%s\n-want +got:\n%s", log.String(), diff)
+		}
+	})
+}
+
+// orders are the packets of a claim by node type and timers, when nobody
+// answers: "B" is a broadcast, "1" and "2" are the name servers.
+var orders = []struct {
+	comment string
+	kind    NodeType
+	timers  Timers
+	want    string
+}{
+	{"RFC 1002 6, BCAST_REQ_RETRY_TIMEOUT", B, Timers{}, "0s 2910 B, 250ms 2910 B, 500ms 2910 B, 750ms 2810 B"},
+	{"Windows' BcastQueryTimeout", B, Timers{Broadcast: 750 * time.Millisecond}, "0s 2910 B, 750ms 2910 B, 1.5s 2910 B, 2.25s 2810 B"},
+	{"RFC 1002 6, UCAST_REQ_RETRY_TIMEOUT", P, Timers{Server: 5 * time.Second}, "0s 2900 1, 5s 2900 1, 10s 2900 1, 15s 2900 2"},
+	{"M asks everybody first, and the servers when nobody has objected", M, Timers{Server: 5 * time.Second},
+		"0s 2910 B, 250ms 2910 B, 500ms 2910 B, 750ms 2810 B, 1.75s 2900 1, 6.75s 2900 1, 11.75s 2900 1, 16.75s 2900 2"},
+	// As a Windows 98 did it with one server: at 101.164, 102.666 and 104.168
+	// to that, at 105.692, 106.456 and 107.216 to all, at 107.972 the demand.
+	{"Windows' H", H, Timers{Broadcast: 750 * time.Millisecond},
+		"0s 2900 1, 1.5s 2900 1, 3s 2900 1, 4.5s 2900 2, 6s 2900 2, 7.5s 2900 2, 9s 2910 B, 9.75s 2910 B, 10.5s 2910 B, 11.25s 2810 B"},
+}
+
+func TestOrders(t *testing.T) {
+	for _, tt := range orders {
+		t.Run(tt.comment, func(t *testing.T) {
+			onLAN(t, func(t *testing.T, lan *testLAN) {
+				n := lan.node("10.77.0.2", func(c *Config) {
+					c.Timers = tt.timers
+					if tt.kind != B {
+						ofType(tt.kind)(c)
+					}
+				}, "HOST2<03>")
+				defer n.stop()
+				after(18 * time.Second)
+				short := strings.NewReplacer("HOST2<03> to ", "", "10.77.0.255", "B", server1, "1", server2, "2")
+				if diff := cmp.Diff(tt.want, short.Replace(strings.Join(lan.take("10.77.0.2"), ", "))); diff != "" {
+					t.Errorf("-want +got:\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
 // What a server can answer to a registration beside yes.
 func TestServersAnswer(t *testing.T) {
 	refuse := func(p nbns.Packet, rdata []byte) nbns.Packet {
@@ -312,13 +378,13 @@ func TestForgedGrants(t *testing.T) {
 		lan.mu.Lock()
 		claim := lan.sent[0].Packet
 		lan.mu.Unlock()
-		for _, from := range []string{"10.77.0.9", server2, "192.168.1.1"} {
+		for _, from := range []string{"10.77.0.9", server2, "192.168.1.1", server1 + ":1024"} {
 			lan.send(from, "10.77.0.2", nbns.PositiveRegistrationResponse(claim, 600))
 			lan.send(from, "10.77.0.2", nbns.NegativeRegistrationResponse(claim, nbns.ActiveError))
 		}
 		after(time.Second)
 		stands(t, n, "HOST2<03>", "claiming")
-		if got := n.Counters()["forged_answers"]; got != 6 {
+		if got := n.Counters()["forged_answers"]; got != 8 {
 			t.Errorf("%d forged answers are counted", got)
 		}
 	})
@@ -442,7 +508,7 @@ func TestTransactionsAreBounded(t *testing.T) {
 		defer n.stop()
 		var open []*transaction
 		for range maxTransactions {
-			tr, err := n.transactions.open(nbns.NameQuery(0, nameOf(t, "X<03>"), "", true), segment)
+			tr, err := n.transactions.open(nbns.NameQuery(0, nameOf(t, "X<03>"), "", true), segment, Port)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -454,7 +520,7 @@ func TestTransactionsAreBounded(t *testing.T) {
 		for _, tr := range open {
 			n.transactions.close(tr)
 		}
-		if _, err := n.transactions.open(nbns.NameQuery(0, nameOf(t, "X<03>"), "", true), segment); err != nil {
+		if _, err := n.transactions.open(nbns.NameQuery(0, nameOf(t, "X<03>"), "", true), segment, Port); err != nil {
 			t.Error(err)
 		}
 	})

@@ -58,7 +58,7 @@ func (t *table) own(addr netip.Addr) bool {
 	return own || links.Loopback.Contains(addr)
 }
 
-// known returns how the name stands for somebody at an address: there is an
+// stage returns how the name stands for somebody at an address: there is an
 // answer for him if it is owned.
 func (e *entry) stage(t *table, addr netip.Addr) Stage {
 	at, own := t.place(addr)

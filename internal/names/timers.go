@@ -3,8 +3,8 @@ package names
 import "time"
 
 // Timers are how long a Node waits for what, and how often it tries. A field
-// that is zero has the default: that of RFCTimers for broadcasts, that of
-// WindowsTimers for name servers.
+// that is zero has the default: that of RFC 1002 for broadcasts, that of Windows
+// for name servers. The RFC has 5 s for Server, Windows 750 ms for Broadcast.
 type Timers struct {
 	// Broadcast is the time between two broadcasts of a request, and
 	// BroadcastCount how many there are: RFC 1002 6, BCAST_REQ_RETRY_TIMEOUT
@@ -32,20 +32,6 @@ type Timers struct {
 	// Probe is the time between two probes of a name which somebody says is in
 	// conflict.
 	Probe time.Duration
-}
-
-// RFCTimers returns the timers of RFC 1002 6.
-func RFCTimers() Timers {
-	t := Timers{Server: 5 * time.Second}
-	t.setDefaults()
-	return t
-}
-
-// WindowsTimers returns the timers of Windows.
-func WindowsTimers() Timers {
-	t := Timers{Broadcast: 750 * time.Millisecond}
-	t.setDefaults()
-	return t
 }
 
 // setDefaults gives the fields that are zero their defaults.

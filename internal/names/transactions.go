@@ -34,6 +34,7 @@ type answer struct {
 type transaction struct {
 	question nbns.Packet
 	where    netip.Prefix // where answers can come from
+	port     uint16       // and from which port
 	answers  chan answer
 }
 
@@ -44,8 +45,8 @@ type transactions struct {
 }
 
 // open begins a transaction, whose question gets an id that nobody can guess.
-func (ts *transactions) open(question nbns.Packet, where netip.Prefix) (*transaction, error) {
-	t := &transaction{question: question, where: where, answers: make(chan answer, maxAnswers)}
+func (ts *transactions) open(question nbns.Packet, where netip.Prefix, port uint16) (*transaction, error) {
+	t := &transaction{question: question, where: where, port: port, answers: make(chan answer, maxAnswers)}
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
 	if len(ts.all) >= maxTransactions {
@@ -79,8 +80,12 @@ func (ts *transactions) find(id uint16) *transaction {
 }
 
 // isAnswer reports whether a response is one to the question: about its name,
-// of a kind that answers it, from where it can come.
-func (t *transaction) isAnswer(p nbns.Packet, from netip.Addr) bool {
+// of a kind that answers it, from where it can come. A name service answers from
+// its own port, which a user of that host does not have.
+func (t *transaction) isAnswer(p nbns.Packet, from netip.AddrPort) bool {
+	if !t.where.Contains(from.Addr()) || from.Port() != t.port {
+		return false
+	}
 	q := t.question
 	kind := p.Opcode == q.Opcode
 	switch q.Opcode {
@@ -96,16 +101,16 @@ func (t *transaction) isAnswer(p nbns.Packet, from netip.Addr) bool {
 	}
 	if q.Question.Type == nbns.TypeNBSTAT {
 		// The wildcard stands for any name of the node.
-		return kind && p.Answer.Type == nbns.TypeNBSTAT && t.where.Contains(from)
+		return kind && p.Answer.Type == nbns.TypeNBSTAT
 	}
-	return kind && rr.Name == q.Question.Name && rr.Scope == q.Question.Scope && t.where.Contains(from)
+	return kind && rr.Name == q.Question.Name && rr.Scope == q.Question.Scope
 }
 
 // responded takes a response to whoever waits for it.
 func (n *Node) responded(p nbns.Packet, from netip.AddrPort) {
 	t := n.transactions.find(p.ID)
 	switch {
-	case t != nil && t.isAnswer(p, from.Addr()):
+	case t != nil && t.isAnswer(p, from):
 		for _, rr := range []*nbns.Resource{&p.Answer, &p.Authority, &p.Additional} {
 			rr.Data = bytes.Clone(rr.Data) // the receiver's buffer is used again
 		}
@@ -145,7 +150,7 @@ func (n *Node) Ask(ctx context.Context, request nbns.Packet, to netip.AddrPort) 
 }
 
 func (n *Node) ask(ctx context.Context, request nbns.Packet, to netip.AddrPort, count int, every time.Duration) (nbns.Packet, error) {
-	t, err := n.transactions.open(request, netip.PrefixFrom(to.Addr(), to.Addr().BitLen()))
+	t, err := n.transactions.open(request, netip.PrefixFrom(to.Addr(), to.Addr().BitLen()), to.Port())
 	if err != nil {
 		return nbns.Packet{}, err
 	}

@@ -161,6 +161,9 @@ func (r *Resolver) broadcast(ctx context.Context, name netbios.Name, heard func(
 			if err != nil {
 				continue // Windows tells us so that one of them has closed its port
 			}
+			if from.Port() != r.port() {
+				continue // whoever it is, it is no name service
+			}
 			if a, ok := heardFrom(query, packet[:size], from.Addr().Unmap(), all); ok && heard(a, from.Addr().Unmap()) {
 				return nil, true
 			}

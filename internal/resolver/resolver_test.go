@@ -229,6 +229,24 @@ func TestResolveForged(t *testing.T) {
 	}
 }
 
+// A program on a host of the network that does not have the port of the name
+// service speaks for nobody.
+func TestResolveFromAnotherPort(t *testing.T) {
+	other, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	p := newPeerOf(t, "127.0.0.1:0", func(query nbns.Packet, _ int, from netip.AddrPort, send func([]byte)) {
+		other.WriteToUDPAddrPort(appended(t, positive(query, nbns.BNode, "10.77.0.66")), from)
+		send(appended(t, positive(query, nbns.BNode, "10.77.0.2")))
+	})
+	found, err := asking(p.port(), "127.0.0.1").Resolve(t.Context(), nameOf(t, "HOST2<03>"), "")
+	if err != nil || found.Addr != ip("10.77.0.2") {
+		t.Errorf("Resolve = %+v, %v; want the address of the good answer", found, err)
+	}
+}
+
 // A forger who answers without end does not keep the Resolver busy for longer
 // than silence would.
 func TestResolveFlood(t *testing.T) {
