@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/messngr/messngr"
@@ -29,6 +30,7 @@ type NameState struct {
 	Server    string   `json:"server,omitempty"`     // the WINS server that granted it
 	Holder    string   `json:"holder,omitempty"`     // in a conflict, the address of the host that has it
 	HeldAs    []string `json:"held_as,omitempty"`    // and what names that host has
+	HolderMAC string   `json:"holder_mac,omitempty"` // and its hardware address, if it tells
 	RetryIn   float64  `json:"retry_in_s,omitempty"` // seconds until it is claimed again
 }
 
@@ -40,8 +42,12 @@ func (s NameState) Line() string {
 	}
 	if s.Holder != "" {
 		line += ": " + s.Holder + " has it"
-		if len(s.HeldAs) > 0 {
-			line += " (" + strings.Join(s.HeldAs, ", ") + ")"
+		what := slices.Clone(s.HeldAs)
+		if s.HolderMAC != "" {
+			what = append(what, s.HolderMAC)
+		}
+		if len(what) > 0 {
+			line += " (" + strings.Join(what, ", ") + ")"
 		}
 	}
 	switch {

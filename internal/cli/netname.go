@@ -118,8 +118,8 @@ func (p Process) addName(ctx context.Context, service *api.Client, name string, 
 		return writeLines(p.Stdout, []api.Alias{a})
 	}
 	say(p.Stdout, messngr.MsgNameAdded, a.Name)
-	if a.Warning != "" {
-		fmt.Fprintf(p.Stderr, "messngr: %s\n", a.Warning)
+	if what := standing(a); what != "" {
+		fmt.Fprintf(p.Stderr, "messngr: %s\n", what)
 	}
 	return nil
 }

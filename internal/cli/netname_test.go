@@ -345,7 +345,7 @@ func on(n int, state string) api.NameState {
 func TestNetNameStates(t *testing.T) {
 	granted, taken, refused := on(0, "owned"), on(1, "conflict"), on(0, "conflict")
 	granted.Server = "10.77.0.9"
-	taken.Holder, taken.HeldAs, taken.RetryIn = "10.77.1.3", []string{"BOB<00>", "BOB<03>"}, 15
+	taken.Holder, taken.HeldAs, taken.HolderMAC, taken.RetryIn = "10.77.1.3", []string{"BOB<00>", "BOB<03>"}, "02:00:00:00:00:03", 15
 	refused.RetryIn = 240
 	data := serveFake(t, &fakeService{all: []api.Alias{
 		{Name: "HOST1", Origin: api.OfComputer, States: []api.NameState{granted, on(1, "owned")}},
@@ -357,7 +357,7 @@ func TestNetNameStates(t *testing.T) {
 	if got, want := netName(t, data), listed(
 		"HOST1",
 		"UPS    claiming on eth0 (10.77.0.2); released on eth1 (10.77.1.2)",
-		"BOB    conflict on eth1 (10.77.1.2): 10.77.1.3 has it (BOB<00>, BOB<03>), tried again in 15 s",
+		"BOB    conflict on eth1 (10.77.1.2): 10.77.1.3 has it (BOB<00>, BOB<03>, 02:00:00:00:00:03), tried again in 15 s",
 		"CAROL  conflict on eth0 (10.77.0.2), tried again in 240 s",
 		"DAVE",
 	); got != want {
@@ -370,7 +370,7 @@ func TestNetNameStates(t *testing.T) {
 	}
 	if diff := cmp.Diff([]any{
 		map[string]any{"interface": "eth0", "address": "10.77.0.2", "state": "owned"},
-		map[string]any{"interface": "eth1", "address": "10.77.1.2", "state": "conflict", "holder": "10.77.1.3", "held_as": []any{"BOB<00>", "BOB<03>"}, "retry_in_s": 15.},
+		map[string]any{"interface": "eth1", "address": "10.77.1.2", "state": "conflict", "holder": "10.77.1.3", "held_as": []any{"BOB<00>", "BOB<03>"}, "holder_mac": "02:00:00:00:00:03", "retry_in_s": 15.},
 	}, objects[2]["states"]); diff != "" {
 		t.Errorf("--json: -want +got:\n%s", diff)
 	}
@@ -418,6 +418,15 @@ func TestNetNameRefused(t *testing.T) {
 	if got := netName(t, data, "alice", "--json"); got.code != 0 || got.err != "" ||
 		got.out != `{"name":"ALICE","origin":"command","states":[{"interface":"eth0","address":"10.77.0.2","state":"owned"}]}`+"\n" {
 		t.Errorf("--json: %+v", got)
+	}
+	// It is kept, but nobody finds it yet.
+	waiting := on(0, "claiming")
+	waiting.RetryIn = 15
+	f.answer(api.Alias{Name: "ALICE", Origin: api.OfCommand, States: []api.NameState{waiting}}, nil)
+	if got, want := netName(t, data, "alice"), (result{
+		out: "The message name ALICE was added successfully.\n", err: "messngr: claiming on eth0 (10.77.0.2), tried again in 15 s\n",
+	}); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 

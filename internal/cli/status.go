@@ -61,7 +61,7 @@ func writeStatus(w io.Writer, st api.Status) error {
 			line = strings.Repeat(" ", len(line))
 		}
 		if len(n.States) == 0 {
-			fmt.Fprintln(&b, strings.TrimRight(line, " "))
+			fmt.Fprintf(&b, "%s  not known to any network\n", line)
 		}
 	}
 	if st.Copies > 0 {
@@ -69,8 +69,13 @@ func writeStatus(w io.Writer, st api.Status) error {
 	}
 	for _, l := range st.Listeners {
 		fmt.Fprintf(&b, "%s\n", l.Line())
-		for _, name := range slices.Sorted(maps.Keys(l.Counters)) {
-			fmt.Fprintf(&b, "  %-20s %d\n", strings.ReplaceAll(name, "_", " "), l.Counters[name])
+		counters := slices.Sorted(maps.Keys(l.Counters))
+		width := 0
+		for _, name := range counters {
+			width = max(width, len(name))
+		}
+		for _, name := range counters {
+			fmt.Fprintf(&b, "  %-*s  %d\n", width, strings.ReplaceAll(name, "_", " "), l.Counters[name])
 		}
 	}
 	_, err := io.WriteString(w, b.String())

@@ -8,7 +8,9 @@ type counters struct {
 	queries   atomic.Int64 // questions for names and node status from sources that are served
 	answered  atomic.Int64 // those of them that got an answer of this node
 	refused   atomic.Int64 // packets from sources that are not served
-	malformed atomic.Int64 // packets that could not be read
+	truncated atomic.Int64 // packets that end too soon
+	malformed atomic.Int64 // packets that cannot be read
+	senseless atomic.Int64 // packets that can, but ask for nothing that there is
 	handed    atomic.Int64 // requests handed to the name server of this host
 	defended  atomic.Int64 // claims of others that were refused
 	releases  atomic.Int64 // releases of our names by others, which have no effect
@@ -33,7 +35,9 @@ func (n *Node) Counters() map[string]int64 {
 		"queries":          c.queries.Load(),
 		"answered":         c.answered.Load(),
 		"refused_source":   c.refused.Load(),
+		"truncated":        c.truncated.Load(),
 		"malformed":        c.malformed.Load(),
+		"senseless":        c.senseless.Load(),
 		"handed_on":        c.handed.Load(),
 		"defended":         c.defended.Load(),
 		"foreign_releases": c.releases.Load(),

@@ -2,6 +2,8 @@ package names
 
 import (
 	"context"
+	"errors"
+	"io"
 	"net/netip"
 	"slices"
 	"time"
@@ -19,7 +21,11 @@ func (n *Node) handle(packet []byte, from netip.AddrPort, now time.Time) (nbns.P
 		return nbns.Packet{}, false
 	}
 	p, err := nbns.Parse(packet)
-	if err != nil {
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		n.counters.truncated.Add(1)
+		return nbns.Packet{}, false
+	case err != nil:
 		n.counters.malformed.Add(1)
 		return nbns.Packet{}, false
 	}
@@ -27,14 +33,18 @@ func (n *Node) handle(packet []byte, from netip.AddrPort, now time.Time) (nbns.P
 		n.responded(p, from)
 		return nbns.Packet{}, false
 	}
-	if p.Question.Class != nbns.Internet || n.cfg.NodeType == P && p.Flags&nbns.Broadcast != 0 {
+	if n.cfg.NodeType == P && p.Flags&nbns.Broadcast != 0 {
 		return nbns.Packet{}, false // RFC 1001 10.2: a P node does not listen to broadcasts
 	}
 	switch {
+	case p.Question.Class != nbns.Internet:
+		n.counters.senseless.Add(1)
+		return nbns.Packet{}, false
 	case p.Opcode == nbns.Query && p.Question.Type == nbns.TypeNBSTAT:
 		n.counters.queries.Add(1)
 		return n.counted(n.statusQuery(p, from))
 	case p.Question.Type != nbns.TypeNB:
+		n.counters.senseless.Add(1)
 		return nbns.Packet{}, false
 	case p.Opcode == nbns.Query:
 		n.counters.queries.Add(1)
@@ -97,6 +107,7 @@ func (n *Node) request(p nbns.Packet, from netip.AddrPort, now time.Time) (nbns.
 			n.counters.releases.Add(1)
 		}
 	default:
+		n.counters.senseless.Add(1)
 		return nbns.Packet{}, false
 	}
 	if n.forServer(p) {

@@ -2,6 +2,7 @@ package names
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,6 +55,44 @@ func FuzzHandle(f *testing.F) {
 			t.Errorf("%x is answered with %x, %v", packet, b, err)
 		}
 	})
+}
+
+// What is not answered is counted, by the reason.
+func TestCounted(t *testing.T) {
+	query := nbns.NameQuery(1, nameOf(t, "HOST2<03>"), "", true)
+	changed := func(change func(*nbns.Packet)) []byte {
+		p := query
+		change(&p)
+		return appended(t, p)
+	}
+	good := appended(t, query)
+	loop := slices.Clone(good)
+	copy(loop[12:], []byte{0xC0, 12}) // the name begins where it begins
+	lying := slices.Clone(good)
+	lying[7] = 200 // answers
+	for name, tt := range map[string]struct {
+		packet []byte
+		from   string
+		want   string
+	}{
+		"half a packet":         {good[:len(good)/2], "10.77.0.9", "truncated"},
+		"nothing":               {nil, "10.77.0.9", "truncated"},
+		"a pointer that loops":  {loop, "10.77.0.9", "malformed"},
+		"a count that lies":     {lying, "10.77.0.9", "malformed"},
+		"a class of nobody":     {changed(func(p *nbns.Packet) { p.Question.Class = 3 }), "10.77.0.9", "senseless"},
+		"a type of nobody":      {changed(func(p *nbns.Packet) { p.Question.Type = nbns.TypeA }), "10.77.0.9", "senseless"},
+		"an opcode of nobody":   {changed(func(p *nbns.Packet) { p.Opcode = 3 }), "10.77.0.9", "senseless"},
+		"an answer to nothing":  {changed(func(p *nbns.Packet) { *p = nbns.PositiveQueryResponse(query, 0, nil) }), "10.77.0.9", "stray_answers"},
+		"from who isn't served": {good, "10.77.0.66", "refused_source"},
+		"a good one":            {good, "10.77.0.9", "answered"},
+	} {
+		n := still(t)
+		n.cfg.Serve = func(a netip.Addr) bool { return a != ip("10.77.0.66") }
+		reply, ok := n.handle(tt.packet, netip.AddrPortFrom(ip(tt.from), Port), time.Now())
+		if c := n.Counters(); c[tt.want] != 1 || ok != (tt.want == "answered") {
+			t.Errorf("%s: counted %v, answered %v %v", name, c, reply, ok)
+		}
+	}
 }
 
 // An answer costs no allocation.

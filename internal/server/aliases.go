@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -312,6 +313,9 @@ func nameState(st names.State) api.NameState {
 	}
 	for _, n := range st.Holder.Names {
 		out.HeldAs = append(out.HeldAs, n.Name.String())
+	}
+	if st.Holder.Hardware != ([6]byte{}) {
+		out.HolderMAC = net.HardwareAddr(st.Holder.Hardware[:]).String()
 	}
 	if !st.Again.IsZero() {
 		out.RetryIn = max(time.Until(st.Again).Round(time.Second).Seconds(), 0)

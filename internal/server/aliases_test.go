@@ -19,6 +19,7 @@ import (
 	"github.com/messngr/messngr/internal/names"
 	"github.com/messngr/messngr/internal/store"
 	"github.com/messngr/messngr/netbios"
+	"github.com/messngr/messngr/netbios/nbns"
 )
 
 // load returns a configuration of HOST1 with text in it.
@@ -331,6 +332,9 @@ func TestNameState(t *testing.T) {
 		{names.State{Stage: names.Owned}, "owned on eth0 (10.77.0.2)"},
 		{names.State{Stage: names.Owned, Server: server}, "owned on eth0 (10.77.0.2), granted by 10.77.0.9"},
 		{names.State{Stage: names.Conflict, Holder: held}, "conflict on eth0 (10.77.0.2): 10.77.0.3 has it"},
+		{names.State{Stage: names.Conflict, Holder: names.Holder{
+			Addr: other, Names: []nbns.NodeName{{Name: netbios.Name([]byte("HOST3          \x00"))}}, Hardware: [6]byte{2, 0, 0, 0, 0, 3},
+		}}, "conflict on eth0 (10.77.0.2): 10.77.0.3 has it (HOST3<00>, 02:00:00:00:00:03)"},
 		{names.State{Stage: names.Conflict}, "conflict on eth0 (10.77.0.2)"},
 		{names.State{Stage: names.Released}, "released on eth0 (10.77.0.2)"},
 	} {

@@ -152,7 +152,7 @@ func (s *Server) conclude(ch *challenge, p *proof, now uint32) {
 	delete(s.challenges, ch.key)
 	switch o.count {
 	case challengeLost:
-		s.cfg.Log.Info("a name was claimed that its owner still has", "name", ch.key, "claimant", ch.from.Addr(), "owner", ch.owner)
+		s.cfg.Log.Debug("a name was claimed that its owner still has", "name", ch.key, "claimant", ch.from.Addr(), "owner", ch.owner)
 	case challengeWon:
 		s.cfg.Log.Info("a name goes to another host, because its owner did not say that it has it", "name", ch.key, "claimant", ch.from.Addr(), "owner", ch.owner)
 	}
