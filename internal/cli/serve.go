@@ -38,7 +38,7 @@ others.`,
 			return server.Run(cmd.Context(), cfg, server.Options{
 				Version: p.Version,
 				Program: p.program(),
-				Out:     p.Stdout, Terminal: isTerminal,
+				Out:     p.Stdout, Terminal: isTerminal, Width: p.columns,
 				Banner: p.Stderr,
 				Log:    slog.New(slog.NewTextHandler(p.Stderr, &slog.HandlerOptions{Level: cfg.Log})),
 				Greet:  greet,
@@ -82,10 +82,16 @@ func (p Process) describeTerminal(c *display.Config) bool {
 		c.Bell = false
 		return false
 	}
-	if width, _, err := term.GetSize(fd); err == nil {
-		c.Width = width
-	}
 	c.ASCII = !display.IsUTF8(os.Getenv)
 	c.Color = os.Getenv("NO_COLOR") == ""
 	return true
+}
+
+// columns returns the width of the standard output; 0 when it has none.
+func (p Process) columns() int {
+	width, _, err := term.GetSize(int(p.Stdout.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 
@@ -41,9 +42,7 @@ func newScreen(t *testing.T, columns uint16) *screen {
 	if s.tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
-		t.Fatal(err)
-	}
+	s.resize(t, columns)
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -63,8 +62,16 @@ func newScreen(t *testing.T, columns uint16) *screen {
 	return s
 }
 
+// resize does what who draws at a window's corner does.
+func (s *screen) resize(t *testing.T, columns uint16) {
+	t.Helper()
+	if err := unix.IoctlSetWinsize(int(s.tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: columns}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestDisplayed: only what has been put on a terminal counts as displayed. The
-// popup is as wide as the terminal has room.
+// popup is as wide as the terminal has room when it comes.
 func TestDisplayed(t *testing.T) {
 	s := newStation(t)
 	term := newScreen(t, 50)
@@ -76,11 +83,20 @@ func TestDisplayed(t *testing.T) {
 	s.send("Server restarts in five minutes. Save your work and go home.")
 	await(t, "the popup", func() bool { return strings.Contains(term.String(), "┘") })
 	await(t, "the state", func() bool { return decode(t, s.run("inbox", "--json").out)[0]["state"] == "displayed" })
+	first := term.String()
+	term.resize(t, 30)
+	s.send("The window is smaller now, and so is this popup.")
+	await(t, "the second popup", func() bool { return strings.Count(term.String(), "┘") == 2 })
+	for line := range strings.SplitSeq(strings.ReplaceAll(strings.TrimPrefix(term.String(), first), "\x1b[0m", ""), "\r\n") {
+		if n := utf8.RuneCountInString(strings.ReplaceAll(line, "\x1b[1m", "")); n != 30 && n != 0 {
+			t.Errorf("%d columns of 30: %s", n, line)
+		}
+	}
 	if code := serve.interrupt(t); code != 0 {
 		t.Errorf("exit status %d", code)
 	}
 	// The width of the date is that of the hour: it may go to the next line.
-	got := regexp.MustCompile(`(?s) on [^│]*│(\r\n│ \d[^│]*│)?\r\n`).ReplaceAllString(term.String(), " on DATE\r\n")
+	got := regexp.MustCompile(`(?s) on [^│]*│(\r\n│ \d[^│]*│)?\r\n`).ReplaceAllString(first, " on DATE\r\n")
 	want := strings.ReplaceAll("┌─ \x1b[1mMessenger Service\x1b[0m ────────────────────────────┐"+`
 │ Message from HOST1 to HOST1 on DATE
 │                                                │

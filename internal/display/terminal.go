@@ -66,7 +66,7 @@ type Config struct {
 	// Location is the time zone of {date}; nil means time.Local.
 	Location *time.Location
 	// Width is the most columns that a popup may take; 0 means 80, and less
-	// than 24 means 24.
+	// than 24 means 24. See Terminal.Resize.
 	Width int
 	// ASCII draws the frame with + - | and passes text through the function
 	// ASCII: for a terminal whose character set is not UTF-8. See IsUTF8.
@@ -129,15 +129,11 @@ func NewTerminal(w io.Writer, c Config) (*Terminal, error) {
 	if c.Location == nil {
 		c.Location = time.Local
 	}
-	if c.Width == 0 {
-		c.Width = defaultWidth
-	}
 	t := &Terminal{
 		w:      w,
 		header: header,
 		date:   c.Date,
 		zone:   c.Location,
-		text:   max(c.Width, minWidth) - len("| ") - len(" |"),
 		ascii:  c.ASCII,
 		bell:   c.Bell,
 		frame:  lineFrame,
@@ -149,9 +145,22 @@ func NewTerminal(w io.Writer, c Config) (*Terminal, error) {
 	if c.Color {
 		t.top = t.topLeft + t.rule + " \x1b[1m" + title + "\x1b[0m "
 	}
-	t.rules = strings.Repeat(t.rule, t.text+2)
-	t.blanks = strings.Repeat(" ", t.text)
+	t.Resize(c.Width)
 	return t, nil
+}
+
+// Resize changes Config.Width for the popups that follow.
+func (t *Terminal) Resize(width int) {
+	if width == 0 {
+		width = defaultWidth
+	}
+	text := max(width, minWidth) - len("| ") - len(" |")
+	if text == t.text {
+		return
+	}
+	t.text = text
+	t.rules = strings.Repeat(t.rule, text+2)
+	t.blanks = strings.Repeat(" ", text)
 }
 
 // Show writes the popup of m with one call of Write. Of a text of more than

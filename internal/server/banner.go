@@ -18,8 +18,8 @@ func (s *server) banner() {
 	st := s.status()
 	var b strings.Builder
 	fmt.Fprintf(&b, "messngr %s, data in %s\n", st.Version, st.Data)
-	for _, l := range st.Listeners {
-		fmt.Fprintln(&b, "  "+l.Line())
+	for _, line := range listenerLines(st.Listeners) {
+		fmt.Fprintln(&b, "  "+line)
 	}
 	fmt.Fprintf(&b, "  %-7s%s on %s\n", "open", "this computer's commands", filepath.Join(st.Data, api.SocketName))
 	var all []string
@@ -45,6 +45,27 @@ func (s *server) banner() {
 	}
 	b.WriteString("Ctrl-C ends it.\n")
 	fmt.Fprint(s.opt.Banner, b.String())
+}
+
+// listenerLines returns a line for each listener. A remedy that several need is
+// on a line of its own, after the last of them.
+func listenerLines(all []api.Listener) (lines []string) {
+	needed, said := map[string]int{}, map[string]int{} // by remedy
+	for _, l := range all {
+		needed[l.Remedy]++
+	}
+	for _, l := range all {
+		remedy := l.Remedy
+		said[remedy]++
+		if needed[remedy] > 1 {
+			l.Remedy = ""
+		}
+		lines = append(lines, l.Line())
+		if remedy != l.Remedy && said[remedy] == needed[remedy] {
+			lines = append(lines, "       for all of these: "+remedy)
+		}
+	}
+	return lines
 }
 
 // An example is a command that sends to this service.

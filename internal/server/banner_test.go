@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"errors"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -96,13 +97,29 @@ Nobody can send to it before a door for messages is open.
 Ctrl-C ends it.
 `,
 		},
+		{
+			name: "without the privilege", smb: ":139", names: ":137", smbErr: syscall.EACCES, namesErr: syscall.EACCES,
+			want: `messngr 1.2, data in DATA
+  closed messages over NetBIOS sessions (:139/tcp): no privilege for port 139
+  closed being found by name (:137/udp): no privilege for port 137
+         for all of these: run it as root, or allow it once: sudo setcap cap_net_bind_service=+ep EXE
+  open   this computer's commands on DATA/messngr.sock
+Answers to HOST1<00>, HOST1<03>, WORKGROUP<00> (group).
+Nobody can send to it before a door for messages is open.
+Ctrl-C ends it.
+`,
+		},
 	} {
 		s := newServer(t)
 		var banner bytes.Buffer
 		s.opt.Banner = &banner
 		s.withDoors(tt.smb, tt.smbErr, tt.names, tt.namesErr)
 		s.banner()
-		got := strings.ReplaceAll(banner.String(), s.cfg.Data, "DATA")
+		exe, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := strings.NewReplacer(s.cfg.Data, "DATA", exe, "EXE").Replace(banner.String())
 
 		if diff := cmp.Diff(tt.want, got); diff != "" {
 			t.Errorf("%s, -want +got:\n%s", tt.name, diff)

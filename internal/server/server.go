@@ -43,6 +43,9 @@ type Options struct {
 	// only then does showing a message count as displayed.
 	Out      io.Writer
 	Terminal bool
+	// Width returns the terminal's columns, which change when its window
+	// does. Nil: they are those of the configuration.
+	Width func() int
 	// Banner is where the service says what is open.
 	Banner io.Writer
 	Log    *slog.Logger

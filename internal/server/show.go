@@ -81,6 +81,9 @@ func (s *screen) showAll(ctx context.Context) error {
 		if err != nil {
 			return nil // the service ends
 		}
+		if s.terminal != nil && s.opt.Width != nil {
+			s.terminal.Resize(s.opt.Width())
+		}
 		if missed > 0 && s.terminal != nil {
 			if err := s.terminal.Missed(missed); err != nil {
 				return err
