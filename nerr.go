@@ -35,6 +35,16 @@ const (
 	MsgCommandSuccessful NERR = 3500
 )
 
+// The numbers of what is said of the service itself.
+const (
+	NERRMsgAlreadyStarted NERR = 2271 // NERR_MsgAlreadyStarted
+	MsgServiceNotStarted  NERR = 3523
+	MsgServiceStopping    NERR = 3527
+	MsgServiceStopped     NERR = 3529
+	MsgServiceContinued   NERR = 3536
+	MsgServicePaused      NERR = 3537
+)
+
 // nerrTexts are the texts as the users of Windows know them; %1 is what the
 // command puts in.
 var nerrTexts = map[NERR]string{
@@ -67,6 +77,12 @@ var nerrTexts = map[NERR]string{
 
 	3421: "Messenger Service",
 	3514: "More help is available by typing NET HELPMSG %1.",
+	3521: "The %1 service is not started.",
+	3523: "The %1 service could not be started.",
+	3527: "The %1 service is stopping.",
+	3529: "The %1 service was stopped successfully.",
+	3536: "The %1 service was continued successfully.",
+	3537: "The %1 service was paused successfully.",
 	3722: "An error occurred while sending a message to %1.",
 	3777: "Sending files is no longer supported.",
 	4381: "The syntax of this command is:",

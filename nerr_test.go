@@ -17,6 +17,7 @@ func TestNERRTexts(t *testing.T) {
 		messngr.NERRNetworkError: "A general network error has occurred.",
 		messngr.MsgSent:          "The message was successfully sent to %1.",
 		messngr.MsgSendFailed:    "An error occurred while sending a message to %1.",
+		messngr.MsgServicePaused: "The %1 service was paused successfully.",
 		messngr.MsgHelpAvailable: "More help is available by typing NET HELPMSG %1.",
 	} {
 		if text, ok := n.Text(); !ok || text != want {

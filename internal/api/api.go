@@ -3,10 +3,14 @@
 //
 //	GET  /v1/status                             → Status
 //	GET  /v1/messages?after=ID&last=N&watch=1   → one Message a line (NDJSON)
+//	GET  /v1/messages?state=held                → those that are in the state
 //	POST /v1/messages   Draft                   → 201 Posted
 //	GET  /v1/names                              → []Alias
 //	POST /v1/names      {"name": "ALICE"}       → 201 Alias, once it is claimed
 //	DELETE /v1/names?name=ALICE                 → 204, once it is released
+//	POST /v1/pause, /v1/continue                → 204
+//	POST /v1/release    Release                 → Released
+//	POST /v1/stop                               → 200; the answer ends when the service has
 //
 // An error is answered with a 4xx or 5xx code and a Problem.
 package api
@@ -73,6 +77,8 @@ var (
 // Posted answers a Draft.
 type Posted struct {
 	ID messngr.ID `json:"id"`
+	// State is "received", or "held" while the recipient has paused.
+	State messngr.State `json:"state"`
 }
 
 // A Status is what the service says of itself.
@@ -85,7 +91,12 @@ type Status struct {
 	Workgroup string     `json:"workgroup"`
 	Names     []Name     `json:"names"`
 	Listeners []Listener `json:"listeners"`
-	Copies    int64      `json:"copies"` // messages that came again, another way, and were not shown twice
+	// Paused says that messages are held; Held and Quarantined, how many are
+	// kept and not shown.
+	Paused      bool  `json:"paused"`
+	Held        int   `json:"held"`
+	Quarantined int   `json:"quarantined"`
+	Copies      int64 `json:"copies"` // messages that came again, another way, and were not shown twice
 }
 
 // A Neighbour is a host that has announced itself. Nothing of it is proved.

@@ -67,25 +67,26 @@ func (c *Client) Neighbours(ctx context.Context) ([]Neighbour, error) {
 }
 
 // Post posts a message.
-func (c *Client) Post(ctx context.Context, d Draft) (messngr.ID, error) {
+func (c *Client) Post(ctx context.Context, d Draft) (Posted, error) {
 	var p Posted
 	b, err := json.Marshal(d)
 	if err != nil {
-		return p.ID, err
+		return p, err
 	}
 	body, err := c.do(ctx, http.MethodPost, "/v1/messages", bytes.NewReader(b))
 	if err != nil {
-		return p.ID, err
+		return p, err
 	}
 	defer body.Close()
-	return p.ID, json.NewDecoder(body).Decode(&p)
+	return p, json.NewDecoder(body).Decode(&p)
 }
 
 // A Query says which messages are wanted.
 type Query struct {
-	After messngr.ID // those after this one; zero: from the first
-	Last  int        // of these the last so many; negative: all
-	Watch bool       // and then each new one, until ctx is done
+	After messngr.ID    // those after this one; zero: from the first
+	State messngr.State // of these those in that state; "": all. Not with Watch.
+	Last  int           // of these the last so many; negative: all
+	Watch bool          // and then each new one, until ctx is done
 }
 
 // Messages calls each with the messages of q, oldest first, until there are no
@@ -94,6 +95,9 @@ func (c *Client) Messages(ctx context.Context, q Query, each func(Message) error
 	v := url.Values{}
 	if q.After != (messngr.ID{}) {
 		v.Set("after", q.After.String())
+	}
+	if q.State != "" {
+		v.Set("state", string(q.State))
 	}
 	if q.Last >= 0 {
 		v.Set("last", strconv.Itoa(q.Last))

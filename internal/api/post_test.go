@@ -29,16 +29,16 @@ func TestStatus(t *testing.T) {
 func TestPost(t *testing.T) {
 	s := start(t, nil)
 	text := "two\nlines, <é>"
-	id, err := s.client.Post(t.Context(), Draft{From: "UPS", To: "HOST1", Text: text})
-	if err != nil {
-		t.Fatal(err)
+	posted, err := s.client.Post(t.Context(), Draft{From: "UPS", To: "HOST1", Text: text})
+	if err != nil || posted.State != messngr.Received {
+		t.Fatal(posted, err)
 	}
 	entries, err := s.store.Entries(t.Context(), all)
 	if err != nil || len(entries) != 1 {
 		t.Fatalf("%d messages, %v", len(entries), err)
 	}
-	if m := entries[0]; m.ID != id || m.From != "UPS" || m.To != "HOST1" || m.Text != text {
-		t.Errorf("stored %+v as %v", m, id)
+	if m := entries[0]; m.ID != posted.ID || m.From != "UPS" || m.To != "HOST1" || m.Text != text {
+		t.Errorf("stored %+v as %v", m, posted)
 	}
 	resp := s.raw(t, "POST", "/v1/messages", `{"from":"UPS","text":"on battery"}`)
 	var p Posted

@@ -33,9 +33,12 @@ type Config struct {
 	Store  store.Store
 	Hub    *hub.Hub
 	Status func() Status
-	// Post takes a draft through the one door.
+	// Post takes a draft through the one door. With messngr.ErrPaused it is kept
+	// all the same.
 	Post  func(context.Context, Draft) (messngr.ID, error)
 	Names Names
+	// Control pauses and ends the service.
+	Control Control
 	// Neighbours lists the hosts that have announced themselves.
 	Neighbours func() []Neighbour
 	Log        *slog.Logger
@@ -59,6 +62,10 @@ func New(ln net.Listener, cfg Config) *Server {
 	s.mux.HandleFunc("GET /v1/names", s.names)
 	s.mux.HandleFunc("POST /v1/names", s.addName)
 	s.mux.HandleFunc("DELETE /v1/names", s.deleteName)
+	s.mux.HandleFunc("POST /v1/pause", change(func(ctx context.Context) error { return cfg.Control.Pause(ctx) }))
+	s.mux.HandleFunc("POST /v1/continue", change(func(ctx context.Context) error { return cfg.Control.Continue(ctx) }))
+	s.mux.HandleFunc("POST /v1/release", s.release)
+	s.mux.HandleFunc("POST /v1/stop", s.stop)
 	s.mux.HandleFunc("GET /v1/neighbours", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.cfg.Neighbours()) })
 	return s
 }
@@ -119,12 +126,16 @@ func (s *Server) post(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id, err := s.cfg.Post(r.Context(), d)
+	state := messngr.Received
+	if errors.Is(err, messngr.ErrPaused) {
+		state, err = messngr.Held, nil
+	}
 	if err != nil {
 		fail(w, statusOf(err), err)
 		return
 	}
 	s.taken.Add(1)
-	reply(w, http.StatusCreated, Posted{id})
+	reply(w, http.StatusCreated, Posted{id, state})
 }
 
 // errBody is wrapped by every error about a body that is not what it should be.
@@ -165,6 +176,13 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	q.State = messngr.State(r.FormValue("state"))
+	watch := r.FormValue("watch") == "1"
+	if q.State != "" && watch {
+		// A message changes its state after it has been passed.
+		fail(w, http.StatusBadRequest, errors.New("state and watch do not go together: watch, and look at the state of each message"))
+		return
+	}
 	// The subscription only says that there is something new; what it is comes
 	// from the store, so that a slow reader misses nothing.
 	news := s.cfg.Hub.Subscribe()
@@ -173,7 +191,6 @@ func (s *Server) messages(w http.ResponseWriter, r *http.Request) {
 	} else if last > 0 {
 		q.Last = last
 	}
-	watch := r.FormValue("watch") == "1"
 
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	flush := http.NewResponseController(w).Flush
@@ -229,7 +246,7 @@ func statusOf(err error) int {
 		return http.StatusBadRequest
 	case errors.Is(err, store.ErrUnknown), errors.Is(err, messngr.NERRNotLocalName):
 		return http.StatusNotFound
-	case errors.As(err, &nerr):
+	case errors.As(err, &nerr), errors.Is(err, ErrState):
 		return http.StatusConflict
 	case errors.Is(err, messngr.ErrNoRoom):
 		return http.StatusInsufficientStorage

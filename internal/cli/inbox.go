@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 
@@ -34,11 +36,14 @@ message, or with --json one object a line.
 An object has id, from, to, text, transport, source (the sender's address),
 called and calling (the NetBIOS names of the session), provenance (what is
 known of the sender: "claimed" is what it said of itself), sent, received and
-state.`,
+state: "received", "displayed", "held" while the recipient has paused, or
+"quarantined", which it is until "inbox release" shows it.`,
 		Example: `  messngr inbox --last 10
   messngr inbox --watch --last 0
+  messngr inbox --state quarantined
   messngr inbox --json | jq -r 'select(.from == "UPS") | .text'`,
-		Args: noArgs,
+		Args:        noArgs,
+		Annotations: map[string]string{doesMore: "yes"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !cmd.Flags().Changed("last") {
 				q.Last = -1
@@ -50,6 +55,12 @@ state.`,
 				if q.After, err = messngr.ParseID(after); err != nil {
 					return usagef("--after: %w", err)
 				}
+			}
+			if q.State != "" && !slices.Contains(states, q.State) {
+				return usagef("--state %q: it takes one of %s", q.State, strings.Join(stateNames(), ", "))
+			}
+			if q.State != "" && q.Watch {
+				return usagef("--state and --watch do not go together: with --json each message has its state")
 			}
 			cfg, err := s.load()
 			if err != nil {
@@ -71,6 +82,9 @@ state.`,
 	cmd.Flags().BoolVar(&q.Watch, "watch", false, "go on with each new message, until Ctrl-C")
 	cmd.Flags().IntVar(&q.Last, "last", 0, "only the last `N` messages (default all)")
 	cmd.Flags().StringVar(&after, "after", "", "only those after the message with this `ID`")
+	cmd.Flags().StringVar((*string)(&q.State), "state", "", "only those in this `STATE`: "+strings.Join(stateNames(), ", "))
+	_ = cmd.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(stateNames(), cobra.ShellCompDirectiveNoFileComp))
+	cmd.AddCommand(p.releaseCommand())
 	return cmd
 }
 
@@ -128,8 +142,8 @@ func textLine(date string, ascii bool) func(io.Writer, api.Message) error {
 		if source == "" {
 			source = string(m.Transport)
 		}
-		_, err := fmt.Fprintf(w, "%s  %s to %s (%s): %s\n",
-			strftime.Format(date, m.Received.Local()), clean(m.From), clean(m.To), source, clean(m.Text))
+		_, err := fmt.Fprintf(w, "%s  %s%s to %s (%s): %s\n",
+			strftime.Format(date, m.Received.Local()), mark(m), clean(m.From), clean(m.To), source, clean(m.Text))
 		return err
 	}
 }

@@ -2,9 +2,11 @@ package cli
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/messngr/messngr"
 	"github.com/messngr/messngr/internal/api"
 )
 
@@ -33,7 +35,8 @@ in the configuration of messngr, and in smb.conf
   server min protocol = NT1
   message command = sh -c 'messngr inject --from "%f" <%s; rm %s'
 
-The exit status is 0 when the message is kept.`,
+The exit status is 0 when the message is kept, also when it is held because the
+recipient has paused.`,
 		Args: func(*cobra.Command, []string) error {
 			if d.From == "" {
 				return errors.New("--from is missing: the NAME of the sender")
@@ -55,7 +58,10 @@ The exit status is 0 when the message is kept.`,
 			if socket != "" {
 				service = api.NewInjectClient(socket)
 			}
-			_, err = service.Post(cmd.Context(), d)
+			posted, err := service.Post(cmd.Context(), d)
+			if err == nil && posted.State == messngr.Held {
+				fmt.Fprintln(p.Stderr, "messngr: the message is held: the recipient has paused the Messenger service")
+			}
 			return err
 		},
 	}

@@ -16,12 +16,20 @@ import (
 	"github.com/messngr/messngr"
 )
 
-// ours are the words after `net` that this program answers.
-var ours = []string{"send", "name", "helpmsg"}
+// ours are the words after `net` that this program answers, controls those that
+// it answers when they are about the Messenger service.
+var (
+	ours     = []string{"send", "name", "helpmsg"}
+	controls = []string{"start", "stop", "pause", "continue"}
+)
 
 // isOurs reports whether a call of `net` is for this program.
 func isOurs(args []string) bool {
-	return len(args) > 0 && slices.Contains(ours, strings.ToLower(args[0]))
+	if len(args) == 0 {
+		return false
+	}
+	word := strings.ToLower(args[0])
+	return slices.Contains(ours, word) || slices.Contains(controls, word) && slices.ContainsFunc(args[1:], isMessenger)
 }
 
 // nextNet hands a call of `net` to the next program of that name in PATH, such
@@ -29,8 +37,8 @@ func isOurs(args []string) bool {
 func (p Process) nextNet(args []string) int {
 	next, err := nextInPath("net")
 	if err != nil {
-		fmt.Fprintf(p.Stderr, "messngr: %s is not one of net %s, and there is no other net in PATH to ask\n",
-			strings.Join(append([]string{"net"}, args...), " "), strings.Join(ours, ", net "))
+		fmt.Fprintf(p.Stderr, "messngr: %s is not one of net %s, net %s messenger, and there is no other net in PATH to ask\n",
+			strings.Join(append([]string{"net"}, args...), " "), strings.Join(ours, ", net "), strings.Join(controls, "|"))
 		return exitUsage
 	}
 	code, err := replaceBy(next, append([]string{next}, args...), p)
@@ -81,6 +89,7 @@ messages is handed to the next "net" in PATH, such as Samba's.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(p.netSendCommand(), p.netNameCommand(), p.helpmsgCommand())
+	cmd.AddCommand(p.controlCommands()...)
 	return cmd
 }
 

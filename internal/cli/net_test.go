@@ -56,7 +56,7 @@ exit 7
 		return result{out: next + args + "\nstandard input\n", err: "it was here\n", code: 7}
 	}
 	none := func(args string) result {
-		return result{err: "messngr: net" + args + " is not one of net send, net name, net helpmsg, and there is no other net in PATH to ask\n", code: 2}
+		return result{err: "messngr: net" + args + " is not one of net send, net name, net helpmsg, net start|stop|pause|continue messenger, and there is no other net in PATH to ask\n", code: 2}
 	}
 	for _, tt := range []struct {
 		path string

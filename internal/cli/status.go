@@ -64,6 +64,9 @@ func writeStatus(w io.Writer, st api.Status) error {
 			fmt.Fprintf(&b, "%s  not known to any network\n", line)
 		}
 	}
+	for _, line := range st.PauseLines() {
+		fmt.Fprintln(&b, line)
+	}
 	if st.Copies > 0 {
 		fmt.Fprintf(&b, "%d messages came again, another way, and were not shown twice\n", st.Copies)
 	}

@@ -51,12 +51,16 @@ func flagError(_ *cobra.Command, err error) error {
 	return fmt.Errorf("--%s %q: %s", bad.GetFlag().Name, bad.GetValue(), takes)
 }
 
+// doesMore annotates a command that has commands below it and is more than their
+// group.
+const doesMore = "does more than to group commands"
+
 // mendCobra gives wrong usage of cobra's own commands an error: they would show
 // some help and exit with success. And what only groups commands is not shown
 // as a command.
 func mendCobra(root *cobra.Command) {
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(),
-		"{{if .Runnable}}", "{{if and .Runnable (not .HasAvailableSubCommands)}}", 1))
+		"{{if .Runnable}}", fmt.Sprintf("{{if and .Runnable (or (not .HasAvailableSubCommands) (index .Annotations %q))}}", doesMore), 1))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {

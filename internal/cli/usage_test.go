@@ -23,15 +23,18 @@ func TestHelp(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]string{
-		"serve":       `^  messngr serve \[flags\]$`,
-		"inbox":       `^      --last N +only the last N messages \(default all\)$`,
-		"status":      `^      --data DIR +the service's data DIR \(`,
-		"config":      `^  messngr config \[flags\]$`,
-		"man":         `^  messngr man DIRECTORY \[flags\]$`,
-		"net":         `^  messngr net \[command\]$`,
-		"net name":    `^  messngr net name \[flags\] \[NAME \[/add \| /delete\]\]$`,
-		"net helpmsg": `^  messngr net helpmsg NUMBER \[flags\]$`,
-		"net send":    `^  messngr net send \[flags\] NAME\|ADDRESS\|\*\|/domain\[:NAME\]\|/users \[TEXT\.\.\.\]$`, // flags stand before the text
+		"serve":         `^  messngr serve \[flags\]$`,
+		"inbox ":        `^  messngr inbox \[flags\]$`,
+		"inbox release": `^  messngr inbox release ID\.\.\. \| --all \[flags\]$`,
+		"net pause":     `^  messngr net pause messenger \[flags\]$`,
+		"inbox":         `^      --last N +only the last N messages \(default all\)$`,
+		"status":        `^      --data DIR +the service's data DIR \(`,
+		"config":        `^  messngr config \[flags\]$`,
+		"man":           `^  messngr man DIRECTORY \[flags\]$`,
+		"net":           `^  messngr net \[command\]$`,
+		"net name":      `^  messngr net name \[flags\] \[NAME \[/add \| /delete\]\]$`,
+		"net helpmsg":   `^  messngr net helpmsg NUMBER \[flags\]$`,
+		"net send":      `^  messngr net send \[flags\] NAME\|ADDRESS\|\*\|/domain\[:NAME\]\|/users \[TEXT\.\.\.\]$`, // flags stand before the text
 	} {
 		words := strings.Fields(args)
 		flag := run(t, command(t, t.TempDir(), "messngr", append(words, "--help")...))
@@ -66,6 +69,15 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"inbox", "--last", "-1"}, `--last -1: it takes a number of messages; see messngr inbox --help`},
 		{[]string{"inbox", "--json=maybe"}, `--json "maybe": it takes true, false or nothing; see messngr inbox --help`},
 		{[]string{"inbox", "--after", "x"}, `--after: invalid message id "x": want 8-4-4-4-12 hexadecimal digits; see messngr inbox --help`},
+		{[]string{"inbox", "frob"}, `"frob" is one word too many; see messngr inbox --help`},
+		{[]string{"inbox", "--state", "frob"}, `--state "frob": it takes one of received, displayed, held, quarantined; see messngr inbox --help`},
+		{[]string{"inbox", "--state", "held", "--watch"}, `--state and --watch do not go together: with --json each message has its state; see messngr inbox --help`},
+		{[]string{"inbox", "release"}, `the ID of a message, or --all, is missing; see messngr inbox release --help`},
+		{[]string{"inbox", "release", "--all", "x"}, `"x" is one word too many: --all is all of them; see messngr inbox release --help`},
+		{[]string{"inbox", "release", "x"}, `invalid message id "x": want 8-4-4-4-12 hexadecimal digits; see messngr inbox release --help`},
+		{[]string{"net", "pause"}, `the service, messenger, is missing; see messngr net pause --help`},
+		{[]string{"net", "pause", "spooler"}, `"spooler" is another service: this one is messenger; see messngr net pause --help`},
+		{[]string{"net", "stop", "messenger", "x"}, `"x" is one word too many; see messngr net stop --help`},
 		{[]string{"net", "frob"}, `unknown command "frob" for "messngr net"; see messngr net --help`},
 		{[]string{"net", "helpmsg"}, `the NUMBER is missing; see messngr net helpmsg --help`},
 		{[]string{"net", "helpmsg", "1", "2"}, `"2" is one word too many; see messngr net helpmsg --help`},
@@ -121,13 +133,17 @@ func TestCompletion(t *testing.T) {
 	const anyFile, noFile, byEnding, directory = ":0\n", ":4\n", ":8\n", ":16\n"
 	for _, tt := range []struct{ line, want string }{
 		{"", "serve\tReceive messages and show them, until Ctrl-C\n"},
-		{"net s", "send\tSend a message to a computer, a user, an address or a workgroup\n" + noFile},
+		{"net se", "send\tSend a message to a computer, a user, an address or a workgroup\n" + noFile},
 		{"net send ", noFile},
 		{"net send HOST2 ", noFile},
 		{"net send --code-page 85", "850\n"},
 		{"net send --lmhosts ", anyFile},
 		{"net helpmsg 227", "2273\tThe message alias could not be found on the network.\n"},
-		{"inbox ", noFile},
+		{"inbox ", "release\tShow messages that are quarantined\n" + noFile},
+		{"inbox --state ", "received\ndisplayed\nheld\nquarantined\n" + noFile},
+		{"inbox release ", noFile},
+		{"net pause ", "messenger\n" + noFile},
+		{"net pause messenger ", noFile},
 		{"inbox --last ", noFile},
 		{"serve --name ", noFile},
 		{"serve --data ", directory},
@@ -150,7 +166,7 @@ func TestManualPagesSay(t *testing.T) {
 	if got := run(t, cmd); got != (result{}) {
 		t.Fatalf("%+v", got)
 	}
-	for _, name := range []string{"", "-serve", "-inbox", "-status", "-config", "-man", "-net", "-net-send", "-net-helpmsg", "-completion"} {
+	for _, name := range []string{"", "-serve", "-inbox", "-inbox-release", "-status", "-config", "-man", "-net", "-net-send", "-net-helpmsg", "-net-pause", "-net-continue", "-net-start", "-net-stop", "-completion"} {
 		page, err := os.ReadFile(filepath.Join(dir, "messngr"+name+".1"))
 		if err != nil {
 			t.Error(err)

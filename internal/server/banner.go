@@ -30,6 +30,9 @@ func (s *server) banner() {
 		all = append(all, n.Name)
 	}
 	fmt.Fprintf(&b, "Answers to %s.\n", strings.Join(all, ", "))
+	for _, line := range st.PauseLines() {
+		fmt.Fprintln(&b, line)
+	}
 	examples := s.examples(st)
 	if len(examples) == 0 {
 		b.WriteString("Nobody can send to it before a door for messages is open.\n")
@@ -121,8 +124,13 @@ func openListener(st api.Status, name string) (api.Listener, bool) {
 
 // greet sends a first message to ourselves, the way that is the most real: to
 // our name, else to our address, else over the API.
+//
+// While the recipient has paused, it would not be seen: the banner says so.
 func (s *server) greet(ctx context.Context) {
 	st := s.status()
+	if st.Paused {
+		return
+	}
 	smb, ok := openListener(st, "smb")
 	if !ok {
 		s.greetInside(ctx)

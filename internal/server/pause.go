@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -14,7 +15,7 @@ import (
 )
 
 const (
-	// settingPaused is the store's name of what a pause is kept as; "" is none.
+	// settingPaused is the store's name of what is "1" while the recipient has paused.
 	settingPaused = "paused"
 	// repeatWindow is the time in which a message that says the same as one that
 	// is kept back is that one again. Its sender has been told that it was not
@@ -130,7 +131,7 @@ func (s *server) Pause(ctx context.Context) error {
 	if s.pause.on.Load() {
 		return nil
 	}
-	if err := s.store.Set(ctx, settingPaused, time.Now().UTC().Format(time.RFC3339)); err != nil {
+	if err := s.store.Set(ctx, settingPaused, "1"); err != nil {
 		return fmt.Errorf("not paused: %w", err)
 	}
 	s.pause.on.Store(true)
@@ -196,6 +197,9 @@ func (s *server) Release(ctx context.Context, ids ...messngr.ID) (released int, 
 func (s *server) checkQuarantined(ctx context.Context, ids []messngr.ID) error {
 	for _, id := range ids {
 		receipts, err := s.store.Receipts(ctx, id)
+		if errors.Is(err, store.ErrUnknown) { // where it is not is nothing to a person
+			return fmt.Errorf("%w %v; nothing was released", store.ErrUnknown, id)
+		}
 		if err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/messngr/messngr/internal/config"
 	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/internal/sender"
+	"github.com/messngr/messngr/internal/store"
 )
 
 // freePort returns a TCP port of loopback that nobody has. Ports that the system
@@ -102,6 +103,39 @@ func TestRun(t *testing.T) {
 		}
 		if _, err := os.Lstat(filepath.Join(data, api.SocketName)); err == nil {
 			t.Error("the socket is there after the end")
+		}
+	}
+}
+
+// TestStop: a service that is asked to stop ends as one whose context does, and
+// who has asked is told when another can have its data.
+func TestStop(t *testing.T) {
+	data := t.TempDir()
+	file := filepath.Join(t.TempDir(), "messngr.toml")
+	if err := os.WriteFile(file, []byte("smb.listen = []\nmailslot.listen = []\nnames.listen = ''\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(config.Options{File: file, Data: data, Name: "HOST1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		var banner syncBuffer
+		done := make(chan error, 1)
+		go func() {
+			done <- Run(context.Background(), cfg, Options{Out: io.Discard, Banner: &banner, Log: slog.New(slog.DiscardHandler)})
+		}()
+		await(t, "the banner", func() bool { return strings.HasSuffix(banner.String(), "Ctrl-C ends it.\n") })
+		if err := api.NewClient(data).Stop(t.Context()); err != nil {
+			t.Error(err)
+		}
+		st, err := store.OpenSQLite(filepath.Join(data, "messngr.db"), store.Config{})
+		if err != nil {
+			t.Fatalf("after the stop: %v", err)
+		}
+		st.Close()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
 		}
 	}
 }

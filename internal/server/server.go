@@ -17,6 +17,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -70,6 +71,10 @@ type server struct {
 	neighbours neighbours.Table
 
 	started time.Time
+
+	stopping sync.Mutex
+	cancel   context.CancelFunc // ends the service
+	last     []io.Closer        // who wait for its end
 }
 
 // Run runs the service until ctx is done.
@@ -79,6 +84,8 @@ func Run(ctx context.Context, cfg *config.Config, opt Options) error {
 		guard: guard.New(cfg.Guard), hub: hub.New(), links: newLinks(), copies: newCopies(copyWindow),
 		started: time.Now(),
 	}
+	ctx, s.cancel = context.WithCancel(ctx)
+	defer s.tellStopped()
 	var err error
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return fmt.Errorf("cannot make the data directory: %w; name another with --data or MESSNGR_DATA", err)
@@ -116,7 +123,7 @@ func (s *server) run(ctx context.Context, socket net.Listener) error {
 	s.doors = s.makeDoors()
 	g, ctx := errgroup.WithContext(ctx)
 	control := api.New(socket, api.Config{
-		Store: s.store, Hub: s.hub, Status: s.status, Post: s.post, Names: s.aliases, Neighbours: s.neighbourhood, Log: s.log,
+		Store: s.store, Hub: s.hub, Status: s.status, Post: s.post, Names: s.aliases, Control: s, Neighbours: s.neighbourhood, Log: s.log,
 	})
 	g.Go(func() error { return control.Run(ctx) })
 	for _, d := range s.doors {
@@ -282,6 +289,25 @@ func (s *server) mailslotConfig() listener.MailslotConfig {
 	}
 }
 
+// Stop ends the service, and closes last when nothing of it is left.
+func (s *server) Stop(last io.Closer) {
+	s.stopping.Lock()
+	defer s.stopping.Unlock()
+	s.last = append(s.last, last)
+	s.log.Info("stopped by net stop messenger")
+	s.cancel()
+}
+
+// tellStopped closes what Stop was given.
+func (s *server) tellStopped() {
+	s.cancel()
+	s.stopping.Lock()
+	defer s.stopping.Unlock()
+	for _, last := range s.last {
+		last.Close()
+	}
+}
+
 // neighbourhood returns the hosts that have announced themselves.
 func (s *server) neighbourhood() []api.Neighbour {
 	all := []api.Neighbour{}
@@ -301,7 +327,12 @@ func (s *server) status() api.Status {
 		Data: s.cfg.Data, Computer: s.cfg.Name, Workgroup: s.cfg.Workgroup,
 	}
 	st.Names = s.aliases.status()
-	st.Copies = s.copies.count()
+	st.Copies = s.copies.count() + s.pause.held.count() + s.pause.quarantined.count()
+	st.Paused = s.pause.on.Load()
+	var err error
+	if st.Held, st.Quarantined, err = s.store.Withheld(context.Background()); err != nil {
+		s.log.Error("it could not be counted how many messages are held", "error", err)
+	}
 	for _, d := range s.doors {
 		st.Listeners = append(st.Listeners, d.status(s.links))
 	}
