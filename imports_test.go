@@ -116,11 +116,15 @@ var rules = []rule{
 		why: "it knows the names of others: whose socket it speaks through and who keeps them is its caller's to say",
 	},
 	{
-		packages: "internal/rpc", may: "dcerpc dcerpc/ncacn dcerpc/ncadg dcerpc/ndr", uses: "golang.org/x/sys",
+		packages: "internal/conns", never: "os syscall",
+		why: "it bounds connections, whatever comes over them",
+	},
+	{
+		packages: "internal/rpc", may: "dcerpc dcerpc/ncacn dcerpc/ncadg dcerpc/ndr internal/conns", uses: "golang.org/x/sys",
 		why: "it carries calls, whatever they are for: interfaces, messages and whom it serves are its caller's to say",
 	},
 	{
-		packages: "internal/listener", may: ". dcerpc dcerpc/epm internal/oem internal/rpc mailslot mailslot/browse msgsvc netbios netbios/nbdgm netbios/nbss smb", uses: "golang.org/x/sys",
+		packages: "internal/listener", may: ". dcerpc dcerpc/epm internal/conns internal/oem internal/rpc mailslot mailslot/browse msgsvc netbios netbios/nbdgm netbios/nbss smb", uses: "golang.org/x/sys",
 		why: "it makes messages of bytes and hands them on: what becomes of them (guard, store, hub) is its caller's to say",
 	},
 	{

@@ -61,7 +61,7 @@ func throughput(t testing.TB, form string, n int) {
 	r := &repeated{packets: exchanges[form]}
 	for range connections {
 		r.times = each
-		c := newConn(s, r, r.remote)
+		c := newConn(s, s.conns.NewConn(r))
 		c.serve(context.Background())
 		c.free()
 	}

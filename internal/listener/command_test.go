@@ -129,7 +129,7 @@ func TestGroupsOfTwoConnections(t *testing.T) {
 func TestGroupNumbersGoRound(t *testing.T) {
 	r := listen(t, nil)
 	m := newMemory(nil)
-	c := newConn(r.SMB, m, m.remote)
+	c := newConn(r.SMB, r.conns.NewConn(m))
 	c.lastGroup = 0xFFFE
 	m.in.Write(begin("A", "B"))
 	m.in.Write(begin("A", "B"))

@@ -5,14 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
-	"net"
-	"net/netip"
 	"os"
-	"sync/atomic"
 	"time"
 
 	"github.com/messngr/messngr"
+	"github.com/messngr/messngr/internal/conns"
 	"github.com/messngr/messngr/internal/oem"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbss"
@@ -41,12 +38,6 @@ const maxResponse = nbss.HeaderSize + smb.HeaderSize + 5
 // very many unread.
 const writeTimeout = 4 * time.Second
 
-// What lastMessage holds instead of a time.
-const (
-	busy    = math.MaxInt64 // a message is being delivered or answered: not to be evicted
-	evicted = -1            // not to deliver any more
-)
-
 // What goes wrong with a message beside what a package says of its bytes.
 var (
 	errEnd      = errors.New("end of connection") // nothing to say of it
@@ -57,19 +48,15 @@ var (
 
 // A conn is one connection of an SMB listener.
 type conn struct {
-	smb    *SMB
-	nc     net.Conn
-	remote netip.AddrPort
-	in     *nbss.Reader
-	out    []byte // the response being written
+	*conns.Conn // in use while a message is delivered and answered; it holds the group's text, as counted in smb.held
+	smb         *SMB
+	in          *nbss.Reader
+	out         []byte // the response being written
 
-	called, calling string // of the session request, as text
-	lastMessage     atomic.Int64
-	ended           atomic.Bool
-	readDeadline    time.Time // as set on nc
-	writeDeadline   time.Time // as set on nc
+	called, calling string    // of the session request, as text
+	readDeadline    time.Time // as set on Conn
+	writeDeadline   time.Time // as set on Conn
 	group           group
-	holding         atomic.Int64 // bytes of the group's text, as counted in smb.held
 	lastGroup       uint16
 }
 
@@ -83,10 +70,9 @@ type group struct {
 	started  time.Time
 }
 
-func newConn(s *SMB, nc net.Conn, remote netip.AddrPort) *conn {
-	c := &conn{smb: s, nc: nc, remote: remote, in: s.readers.Get().(*nbss.Reader), out: make([]byte, 0, maxResponse)}
+func newConn(s *SMB, nc *conns.Conn) *conn {
+	c := &conn{Conn: nc, smb: s, in: s.readers.Get().(*nbss.Reader), out: make([]byte, 0, maxResponse)}
 	c.in.Reset(nc)
-	c.lastMessage.Store(int64(time.Since(s.start)))
 	return c
 }
 
@@ -97,33 +83,15 @@ func (c *conn) free() {
 	c.smb.readers.Put(c.in)
 }
 
-// interrupt makes the connection end: at once if it waits for its peer, else
-// after the response.
-func (c *conn) interrupt() {
-	c.ended.Store(true)
-	c.nc.SetReadDeadline(aLongTimeAgo)
-}
-
-// evict closes the connection, unless it has begun to deliver since lastMessage
-// was at.
-func (c *conn) evict(at int64) bool {
-	if !c.lastMessage.CompareAndSwap(at, evicted) {
-		return false
-	}
-	c.ended.Store(true)
-	c.nc.Close()
-	return true
-}
-
 // serve reads packets and answers them until the connection ends.
 func (c *conn) serve(ctx context.Context) {
 	for {
 		c.extendDeadline()
-		if c.ended.Load() {
+		if c.Ended() {
 			return
 		}
 		if c.in.Buffered() == 0 {
-			c.in.Reset(c.nc) // gives up the room of a big packet
+			c.in.Reset(c.Conn) // gives up the room of a big packet
 		}
 		p, err := c.in.Next()
 		if err != nil {
@@ -150,7 +118,7 @@ func (c *conn) extendDeadline() {
 	}
 	if later := want.Sub(c.readDeadline); later > idle/10 || later < 0 {
 		c.readDeadline = want
-		c.nc.SetReadDeadline(want)
+		c.SetReadDeadline(want)
 	}
 }
 
@@ -158,14 +126,14 @@ func (c *conn) extendDeadline() {
 func (c *conn) note(err error) {
 	stats := &c.smb.stats
 	switch {
-	case errors.Is(err, io.EOF) || errors.Is(err, errEnd) || c.ended.Load():
+	case errors.Is(err, io.EOF) || errors.Is(err, errEnd) || c.Ended():
 		return
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		stats.tooSlow.Add(1)
 	case errors.Is(err, nbss.ErrInvalid) || errors.Is(err, netbios.ErrInvalid) || errors.Is(err, smb.ErrInvalid) || errors.Is(err, io.ErrUnexpectedEOF):
 		stats.malformed.Add(1)
 	}
-	c.smb.cfg.Log.Debug("connection ended", "from", c.remote, "error", err)
+	c.smb.cfg.Log.Debug("connection ended", "from", c.Remote, "error", err)
 }
 
 // packet acts on one session packet. An error ends the connection.
@@ -196,7 +164,7 @@ func (c *conn) sessionRequest(trailer []byte) error {
 	}
 	if !c.smb.cfg.Owned(q.Called) {
 		c.smb.stats.refusedName.Add(1)
-		c.smb.cfg.Log.Debug("called name is not ours", "from", c.remote, "called", q.Called)
+		c.smb.cfg.Log.Debug("called name is not ours", "from", c.Remote, "called", q.Called)
 		c.write(nbss.AppendNegative(c.out[:0], nbss.CalledNameNotPresent))
 		return errEnd
 	}
@@ -230,9 +198,7 @@ func (c *conn) message(ctx context.Context, b []byte) error {
 		return err
 	}
 	err = c.respond(h, c.errorCode(h.Command, err), nil)
-	if c.lastMessage.Load() == busy {
-		c.lastMessage.Store(int64(time.Since(c.smb.start)))
-	}
+	c.Done()
 	return err
 }
 
@@ -245,7 +211,7 @@ func (c *conn) errorCode(command smb.Command, err error) smb.Error {
 		c.smb.stats.paused.Add(1)
 		return smb.ErrPaused
 	}
-	c.smb.cfg.Log.Debug("message refused", "from", c.remote, "command", command, "error", err)
+	c.smb.cfg.Log.Debug("message refused", "from", c.Remote, "command", command, "error", err)
 	stats := &c.smb.stats
 	switch {
 	case errors.Is(err, smb.ErrBadCommand):
@@ -283,9 +249,9 @@ func (c *conn) write(b []byte) error {
 	c.out = b
 	if now := time.Now(); c.writeDeadline.Sub(now) < writeTimeout/2 {
 		c.writeDeadline = now.Add(writeTimeout)
-		c.nc.SetWriteDeadline(c.writeDeadline)
+		c.SetWriteDeadline(c.writeDeadline)
 	}
-	_, err := c.nc.Write(b)
+	_, err := c.Write(b)
 	return err
 }
 
@@ -374,23 +340,23 @@ func (c *conn) checkGroup(id uint16) error {
 // largest of all unfinished messages makes room; hold reports false when that
 // is this one.
 func (c *conn) hold(n int) bool {
-	c.holding.Add(int64(n))
+	c.Held.Add(int64(n))
 	held := c.smb.held.Add(int64(n))
 	for held > int64(c.smb.cfg.MaxHeld) {
-		victim := c.smb.conns.evictLarger(c)
+		victim := c.smb.conns.EvictLarger(c.Conn)
 		if victim == nil {
 			return false
 		}
-		held = c.smb.held.Add(-victim.holding.Swap(0))
+		held = c.smb.held.Add(-victim.Held.Swap(0))
 		c.smb.stats.evicted.Add(1)
-		c.smb.cfg.Log.Debug("connection closed to make room for another's message", "from", victim.remote, "for", c.remote)
+		c.smb.cfg.Log.Debug("connection closed to make room for another's message", "from", victim.Remote, "for", c.Remote)
 	}
 	return true
 }
 
 // dropGroup forgets the message that has begun, if there is one.
 func (c *conn) dropGroup() {
-	c.smb.held.Add(-c.holding.Swap(0))
+	c.smb.held.Add(-c.Held.Swap(0))
 	text := c.group.text[:0]
 	if cap(text) > maxKept {
 		text = nil
@@ -404,7 +370,7 @@ func (c *conn) names(from, to []byte) (page *oem.Page, f, t string, err error) {
 	if len(from) > maxName || len(to) > maxName {
 		return nil, "", "", errLongName
 	}
-	page = c.smb.cfg.Page(c.remote.Addr(), from)
+	page = c.smb.cfg.Page(c.Remote.Addr(), from)
 	return page, page.DecodeName(from), page.DecodeName(to), nil
 }
 
@@ -422,12 +388,12 @@ func (c *conn) deliver(ctx context.Context, page *oem.Page, from, to string, raw
 		Priority: messngr.Normal,
 		Sent:     now, Received: now,
 		Source: messngr.Source{
-			Transport: messngr.SMB, Addr: c.remote,
+			Transport: messngr.SMB, Addr: c.Remote,
 			Called: c.called, Calling: c.calling,
 		},
 		Provenance: messngr.Claimed,
 	}
-	if at := c.lastMessage.Load(); at == evicted || !c.lastMessage.CompareAndSwap(at, busy) {
+	if !c.Use() {
 		return errEnd
 	}
 	if err := c.smb.cfg.Deliver(ctx, m); err != nil {

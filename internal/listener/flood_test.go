@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/netip"
 	"os"
 	"strings"
 	"testing"
@@ -137,8 +136,8 @@ func TestEndedConnectionsTakeNoPlace(t *testing.T) {
 			c.nc.Close()
 			synctest.Wait()
 		}
-		if len(r.conns.conns) != 0 || len(r.conns.perSource) != 0 {
-			t.Errorf("%d connections, %d sources", len(r.conns.conns), len(r.conns.perSource))
+		if open, sources := r.conns.Len(); open != 0 || sources != 0 {
+			t.Errorf("%d connections, %d sources", open, sources)
 		}
 		r.counted(t, map[string]int64{"connections": 10, "messages": 10})
 	})
@@ -238,18 +237,5 @@ func TestUnfinishedMessages(t *testing.T) {
 	r.counted(t, map[string]int64{"connections": 6, "messages": 1, "too_long": 1, "evicted": 1, "malformed": 1})
 	if n := r.held.Load(); n != 0 {
 		t.Errorf("%d bytes held at the end", n)
-	}
-}
-
-func TestSourceOf(t *testing.T) {
-	for addr, want := range map[string]string{
-		"10.77.0.1":           "10.77.0.1/32",
-		"fe80::1:2:3:4":       "fe80::/64",
-		"2001:db8:1:2:3::4":   "2001:db8:1:2::/64",
-		"2001:db8:1:2:ffff::": "2001:db8:1:2::/64",
-	} {
-		if got := sourceOf(netip.MustParseAddr(addr)).String(); got != want {
-			t.Errorf("%s counts as %s, want %s", addr, got, want)
-		}
 	}
 }

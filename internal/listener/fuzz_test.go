@@ -90,7 +90,7 @@ func converse(t *testing.T, in []byte, page *oem.Page, chunk int) (delivered []m
 	})
 	m := newMemory(in)
 	m.chunk = chunk
-	c := newConn(s, m, m.remote)
+	c := newConn(s, s.conns.NewConn(m))
 	c.serve(t.Context())
 	c.free()
 	if n := s.held.Load(); n != 0 {

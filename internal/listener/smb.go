@@ -5,7 +5,6 @@ package listener
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/messngr/messngr"
+	"github.com/messngr/messngr/internal/conns"
 	"github.com/messngr/messngr/internal/oem"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbss"
@@ -73,9 +73,8 @@ type SMB struct {
 	ln    net.Listener
 	ready chan struct{}
 	stats smbStats
-	conns connTable
+	conns *conns.Table
 	held  atomic.Int64 // bytes of unfinished messages
-	start time.Time
 	wg    sync.WaitGroup
 
 	readers sync.Pool // of *nbss.Reader: what one connection leaves to the next
@@ -87,8 +86,7 @@ func NewSMB(ln net.Listener, cfg SMBConfig) *SMB {
 		cfg:   cfg,
 		ln:    ln,
 		ready: make(chan struct{}),
-		conns: newConnTable(cfg.MaxConnections, cfg.MaxPerSource),
-		start: time.Now(),
+		conns: conns.NewTable(cfg.MaxConnections, cfg.MaxPerSource),
 
 		readers: sync.Pool{New: func() any { return nbss.NewReader(nil, maxPacket) }},
 	}
@@ -121,74 +119,40 @@ func (s *SMB) Counters() map[string]int64 {
 // Run serves until ctx is done or the socket fails. Messages that are being
 // delivered then are still delivered and answered.
 func (s *SMB) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { s.ln.Close() })
-	defer stop()
 	defer s.wg.Wait()
-	defer s.conns.interrupt()
+	defer s.conns.Interrupt()
 	close(s.ready)
-	for pause := time.Duration(0); ; {
-		nc, err := s.ln.Accept()
-		switch {
-		case ctx.Err() != nil:
-			if err == nil {
-				nc.Close()
-			}
-			return nil
-		case errors.Is(err, net.ErrClosed):
-			return err
-		case err != nil: // such as too many open files: it passes
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			s.cfg.Log.Warn("cannot accept a connection", "listener", s, "error", err, "again_in", pause)
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-			}
-			continue
-		}
-		pause = 0
-		s.accept(ctx, nc)
-	}
+	return conns.Accept(ctx, s.ln, s.cfg.Log, s, func(nc net.Conn) { s.accept(ctx, nc) })
 }
 
 // accept starts to serve a connection, or refuses it.
 func (s *SMB) accept(ctx context.Context, nc net.Conn) {
 	s.stats.connections.Add(1)
-	remote := addrPort(nc.RemoteAddr())
+	entry := s.conns.NewConn(nc)
+	remote := entry.Remote
 	if err := s.cfg.Check(remote.Addr()); err != nil {
 		s.stats.refusedSource.Add(1)
 		s.cfg.Log.Debug("connection refused", "from", remote, "error", err)
 		nc.Close()
 		return
 	}
-	c := newConn(s, nc, remote)
-	victim, ok := s.conns.add(c)
+	victim, ok := s.conns.Add(entry)
 	if victim != nil {
 		s.stats.evicted.Add(1)
-		s.cfg.Log.Debug("connection closed to make room", "from", victim.remote, "for", remote)
+		s.cfg.Log.Debug("connection closed to make room", "from", victim.Remote, "for", remote)
 	}
 	if !ok { // all are in the middle of a delivery
 		s.stats.evicted.Add(1)
 		nc.Close()
-		c.free()
 		return
 	}
+	c := newConn(s, entry)
 	s.stats.open.Add(1)
 	s.wg.Go(func() {
 		c.serve(context.WithoutCancel(ctx))
-		s.conns.remove(c)
+		s.conns.Remove(entry)
 		s.stats.open.Add(-1)
 		nc.Close()
 		c.free()
 	})
-}
-
-// addrPort returns a's address and port, as IPv4 where it is IPv4, without a
-// zone; invalid for a socket that is not TCP.
-func addrPort(a net.Addr) netip.AddrPort {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok {
-		return netip.AddrPort{}
-	}
-	ap := tcp.AddrPort()
-	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }
