@@ -133,6 +133,7 @@ func ParseLookupResponse(stub []byte, rep dcerpc.DataRep) (LookupResponse, error
 // an annotation is longer than 63 bytes or holds a NUL.
 func (p LookupResponse) AppendBinary(b []byte, rep dcerpc.DataRep) ([]byte, error) {
 	w := ndr.NewWriter(b, rep)
+	w.Response() // twr_p_t is a full pointer
 	p.Handle.append(&w)
 	if err := appendCounts(&w, "entries", p.Max, len(p.Entries)); err != nil {
 		return nil, err

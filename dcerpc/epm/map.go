@@ -95,6 +95,7 @@ func ParseMapResponse(stub []byte, rep dcerpc.DataRep) (MapResponse, error) {
 // towers than Max or MaxResults, or when one is longer than MaxTower.
 func (p MapResponse) AppendBinary(b []byte, rep dcerpc.DataRep) ([]byte, error) {
 	w := ndr.NewWriter(b, rep)
+	w.Response() // twr_p_t is a full pointer
 	p.Handle.append(&w)
 	if err := appendCounts(&w, "towers", p.Max, len(p.Towers)); err != nil {
 		return nil, err

@@ -251,6 +251,13 @@ func TestWriter(t *testing.T) {
 	if got := w.Bytes(); string(got) != want || w.Err() != nil {
 		t.Errorf("% x, %v", got, w.Err())
 	}
+	w = NewWriter(nil, dcerpc.DataRep{})
+	w.Response()
+	w.Referent(true)
+	w.Referent(true)
+	if got := w.Bytes(); string(got) != "\x00\x03\x00\x00\x00\x03\x00\x04" || w.Err() != nil {
+		t.Errorf("of a response: % x, %v", got, w.Err())
+	}
 }
 
 func TestReaderDoesNotAllocate(t *testing.T) {

@@ -102,6 +102,15 @@ func (w *Writer) Referent(points bool) {
 	w.referents++
 }
 
+// responseReferents is what Response starts to count from.
+const responseReferents = 0x4000
+
+// Response makes the referent ids that follow others than those of a request,
+// for a response with full pointers: two of them with one id point to the same
+// ([C706] 14.3.10), and to some readers a call's request and response are one
+// text, so that nothing is expected where an id comes again.
+func (w *Writer) Response() { w.referents = responseReferents }
+
 // String writes a [string] of 8-bit characters, with a NUL behind them. It is
 // an error if there is a NUL in s.
 func (w *Writer) String(s []byte) {
