@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/messngr/messngr/internal/lab"
 )
 
@@ -37,8 +39,8 @@ func (s *station) texts(t testing.TB, n int) []string {
 	}
 }
 
-// counter returns what a listener of the station has counted.
-func (s *station) counter(t testing.TB, listener, name string) int64 {
+// counters returns what a listener of the station has counted.
+func (s *station) counters(t testing.TB, listener string) map[string]int64 {
 	t.Helper()
 	var st struct {
 		Listeners []struct {
@@ -52,11 +54,11 @@ func (s *station) counter(t testing.TB, listener, name string) int64 {
 	}
 	for _, l := range st.Listeners {
 		if l.Name == listener {
-			return l.Counters[name]
+			return l.Counters
 		}
 	}
 	t.Fatalf("there is no listener %s in %s", listener, out.Stdout)
-	return 0
+	return nil
 }
 
 // net send to a workgroup reaches all who are in it, and no others; its report
@@ -175,15 +177,25 @@ func TestFromScapy(t *testing.T) {
 	want := []string{
 		"as [MS-MAIL] has it", "offset 87", "offset 88, pad 42", "offset 91", "lower case", "class 1", "flags 2, timeout 1000",
 		"TID and UID FFFF", "PID FEFF", "PID and MID of Samba", "byte count of the data alone", "no last NUL", "one NUL too many",
-		"to HOST2<00>", "to HOST2<03>", "to HOST2<01>", "to WORKGROUP<1e>", "to WORKGROUP<1d>", "of an H node", "café \ntwo lines", "in fragments",
+		"to HOST2<00>", "to HOST2<03>", "to HOST2<01>", "to everybody", "to WORKGROUP<1e>", "to WORKGROUP<1d>", "of an H node", "café \ntwo lines", "in fragments",
 	}
 	if got := h2.texts(t, len(want)); !slices.Equal(got, want) {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
-	for name, want := range map[string]int64{"messages": 21, "refused_name": 2, "other_mailslots": 1, "malformed": 3, "copies": 0, "lost_at_socket": 0} {
-		if got := h2.counter(t, "mailslot", name); got != want {
-			t.Errorf("%s: %d, want %d", name, got, want)
-		}
+	if diff := cmp.Diff(map[string]int64{
+		"datagrams": 38, "messages": int64(len(want)), "announcements": 0, "copies": 0, "refused_source": 0, "too_long": 0, "no_room": 0, "not_stored": 0, "lost_at_socket": 0,
+		"refused_name": 3, "other_mailslots": 1, "other_packets": 0, "datagram_errors": 1,
+		"malformed": 3, "malformed_write": 1, "malformed_message": 1, "malformed_announcement": 1,
+		"fragments_overlap": 1, "fragments_no_first_fragment": 1,
+	}, h2.counters(t, "mailslot")); diff != "" {
+		t.Errorf("counted (-want +got):\n%s", diff)
+	}
+	// What never ends is given up, which is counted when something else comes.
+	h2.Run(t, h2.program, "send", "--name", "HOST2", "/domain", "at the end")
+	time.Sleep(2100 * time.Millisecond)
+	h2.Run(t, h2.program, "send", "--name", "HOST2", "/domain", "later")
+	if got := h2.counters(t, "mailslot")["fragments_timeout"]; got != 1 {
+		t.Errorf("%d datagrams without an end are counted, want 1", got)
 	}
 	capture.CheckClean(t, cleanDatagrams(h2.Host))
 }
@@ -208,7 +220,7 @@ func TestShownOnce(t *testing.T) {
 	if got := s.texts(t, 2); !slices.Equal(got, []string{"twice on its way", "another"}) {
 		t.Errorf("got %q", got)
 	}
-	if got := s.counter(t, "mailslot", "copies"); got != 2 {
+	if got := s.counters(t, "mailslot")["copies"]; got != 2 {
 		t.Errorf("%d copies, want 2", got)
 	}
 	// A network on which it cannot be sent does not keep it off the others, and

@@ -66,18 +66,22 @@ type mailslotStats struct {
 	copies         atomic.Int64 // messages that had come before, another way
 	announcements  atomic.Int64 // of hosts, in \MAILSLOT\BROWSE
 	otherMailslots atomic.Int64 // writes to other mailslots
-	otherPackets   atomic.Int64 // errors, and questions to a distribution server
+	errors         atomic.Int64 // packets that say that something could not be delivered
+	otherPackets   atomic.Int64 // questions to a distribution server, and its answers
 	refusedSource  atomic.Int64 // packets from sources that are not served
 	refusedName    atomic.Int64 // datagrams to names that are not ours
-	malformed      atomic.Int64 // packets and messages that do not parse
 	tooLong        atomic.Int64 // messages past a limit of length
 	noRoom         atomic.Int64 // messages that came while too many waited
 	notStored      atomic.Int64 // messages that could not be made durable
+
+	// What does not parse: packets, and in them writes to mailslots, messages
+	// and announcements.
+	malformed, badWrite, badMessage, badAnnouncement atomic.Int64
 }
 
 // A Mailslot is a listener for messages that are written to \MAILSLOT\MESSNGR,
 // in datagrams (UDP 138): [MS-MSRP] 2.1.2. Nothing is ever answered, but that a
-// name is not here.
+// name is not here, and that only where this host alone was asked.
 type Mailslot struct {
 	cfg   MailslotConfig
 	conn  *net.UDPConn
@@ -98,6 +102,7 @@ type Mailslot struct {
 // NewMailslot returns a listener that receives on conn, which Run closes.
 func NewMailslot(conn *net.UDPConn, cfg MailslotConfig) *Mailslot {
 	MakeRoom(conn)
+	tellDestination(conn)
 	return &Mailslot{cfg: cfg, conn: conn, ready: make(chan struct{}), news: make(chan struct{}, 1)}
 }
 
@@ -115,6 +120,7 @@ func (s *Mailslot) Ready() <-chan struct{} { return s.ready }
 func (s *Mailslot) Counters() map[string]int64 {
 	all := map[string]int64{
 		"datagrams":       s.stats.datagrams.Load(),
+		"datagram_errors": s.stats.errors.Load(),
 		"messages":        s.stats.messages.Load(),
 		"copies":          s.stats.copies.Load(),
 		"announcements":   s.stats.announcements.Load(),
@@ -122,10 +128,14 @@ func (s *Mailslot) Counters() map[string]int64 {
 		"other_packets":   s.stats.otherPackets.Load(),
 		"refused_source":  s.stats.refusedSource.Load(),
 		"refused_name":    s.stats.refusedName.Load(),
-		"malformed":       s.stats.malformed.Load(),
 		"too_long":        s.stats.tooLong.Load(),
 		"no_room":         s.stats.noRoom.Load(),
 		"not_stored":      s.stats.notStored.Load(),
+
+		"malformed":              s.stats.malformed.Load(),
+		"malformed_write":        s.stats.badWrite.Load(),
+		"malformed_message":      s.stats.badMessage.Load(),
+		"malformed_announcement": s.stats.badAnnouncement.Load(),
 	}
 	for why := range s.drops {
 		if n := s.drops[why].Load(); n > 0 {
@@ -163,19 +173,19 @@ func (s *Mailslot) Run(ctx context.Context) error {
 
 // receive handles packets until the socket is closed.
 func (s *Mailslot) receive() error {
-	packet := make([]byte, 1<<16)
+	packet, control := make([]byte, 1<<16), make([]byte, controlSize)
 	for {
-		n, from, err := s.conn.ReadFromUDPAddrPort(packet)
+		n, from, toAll, err := receiveFrom(s.conn, packet, control)
 		if err != nil {
 			return err
 		}
 		s.stats.datagrams.Add(1)
-		s.packet(packet[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), time.Now())
+		s.packet(packet[:n], netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), toAll, time.Now())
 	}
 }
 
-// packet takes one packet.
-func (s *Mailslot) packet(b []byte, from netip.AddrPort, now time.Time) {
+// packet takes one packet. toAll says that it went to a whole network.
+func (s *Mailslot) packet(b []byte, from netip.AddrPort, toAll bool, now time.Time) {
 	if err := s.cfg.Check(from.Addr()); err != nil {
 		s.stats.refusedSource.Add(1)
 		return
@@ -185,7 +195,11 @@ func (s *Mailslot) packet(b []byte, from netip.AddrPort, now time.Time) {
 		s.stats.malformed.Add(1)
 		return
 	}
-	if !p.Type.IsDatagram() {
+	switch {
+	case p.Type == nbdgm.DatagramError:
+		s.stats.errors.Add(1)
+		return
+	case !p.Type.IsDatagram():
 		s.stats.otherPackets.Add(1)
 		return
 	}
@@ -196,12 +210,12 @@ func (s *Mailslot) packet(b []byte, from netip.AddrPort, now time.Time) {
 	}
 	w, err := mailslot.ParseWrite(p.Data)
 	if err != nil {
-		s.stats.malformed.Add(1)
+		s.stats.badWrite.Add(1)
 		return
 	}
 	switch {
 	case mailslot.Is(w.Name, mailslot.Messenger):
-		s.message(p, w.Data, from, now)
+		s.message(p, w.Data, from, toAll, now)
 	case mailslot.Is(w.Name, mailslot.Browser):
 		s.announcement(p, w.Data, from.Addr())
 	default:
@@ -226,7 +240,7 @@ func (s *Mailslot) announcement(p nbdgm.Packet, data []byte, from netip.Addr) {
 	case errors.As(err, &other): // elections and questions are for browsers
 		s.stats.otherMailslots.Add(1)
 	case err != nil:
-		s.stats.malformed.Add(1)
+		s.stats.badAnnouncement.Add(1)
 	default:
 		s.stats.announcements.Add(1)
 		if s.cfg.Announced != nil && p.DestinationScope == "" {
@@ -236,17 +250,18 @@ func (s *Mailslot) announcement(p nbdgm.Packet, data []byte, from netip.Addr) {
 }
 
 // message takes a message: it waits to be delivered with others.
-func (s *Mailslot) message(p nbdgm.Packet, data []byte, from netip.AddrPort, now time.Time) {
+func (s *Mailslot) message(p nbdgm.Packet, data []byte, from netip.AddrPort, toAll bool, now time.Time) {
 	if p.DestinationScope != "" || !s.cfg.Owned(p.DestinationName) {
 		s.stats.refusedName.Add(1)
-		if p.Type == nbdgm.DirectUnique {
+		// To a packet that reached a whole network, all of its hosts would answer.
+		if p.Type == nbdgm.DirectUnique && !toAll {
 			s.refuse(p, from)
 		}
 		return
 	}
 	said, err := mailslot.ParseMessage(data)
 	if err != nil {
-		s.stats.malformed.Add(1)
+		s.stats.badMessage.Add(1)
 		return
 	}
 	page := s.cfg.Page(from.Addr(), said.From)

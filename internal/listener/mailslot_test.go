@@ -125,7 +125,7 @@ func (p *post) await(t testing.TB, counter string, want int64) {
 var from9 = netip.MustParseAddrPort("10.77.0.9:138")
 
 // take takes a packet as if it had come from an address.
-func (p *post) take(from netip.AddrPort, b []byte) { p.packet(b, from, time.Now()) }
+func (p *post) take(from netip.AddrPort, b []byte) { p.packet(b, from, false, time.Now()) }
 
 // written returns a write to a mailslot.
 func written(t testing.TB, slot string, data []byte) []byte {
@@ -214,15 +214,15 @@ func TestMailslotRefuses(t *testing.T) {
 		"a scope":                     {encoded(t, scoped), "", "refused_name"},
 		"another mailslot":            {encoded(t, datagram(office, written(t, `\MAILSLOT\OTHER`, message))), "", "other_mailslots"},
 		"an election":                 {encoded(t, datagram(office, written(t, mailslot.Browser, []byte{8, 1, 2, 3}))), "", "other_mailslots"},
-		"half an announcement":        {encoded(t, datagram(office, written(t, mailslot.Browser, host[:20]))), "", "malformed"},
+		"half an announcement":        {encoded(t, datagram(office, written(t, mailslot.Browser, host[:20]))), "", "malformed_announcement"},
 		"an announcement":             {encoded(t, datagram(office, written(t, mailslot.Browser, host))), "", "announcements"},
-		"an error":                    {encoded(t, failure), "", "other_packets"},
+		"an error":                    {encoded(t, failure), "", "datagram_errors"},
 		"a query":                     {encoded(t, query), "", "other_packets"},
 		"nothing":                     {nil, "", "malformed"},
 		"zeros":                       {make([]byte, 1<<16-1), "", "malformed"},
-		"no SMB":                      {encoded(t, datagram(office, []byte("hello"))), "", "malformed"},
-		"no end of a name":            {encoded(t, datagram(office, written(t, mailslot.Messenger, long))), "", "malformed"},
-		"one name alone":              {encoded(t, datagram(office, written(t, mailslot.Messenger, []byte("ALICE\x00OFFICE")))), "", "malformed"},
+		"no SMB":                      {encoded(t, datagram(office, []byte("hello"))), "", "malformed_write"},
+		"no end of a name":            {encoded(t, datagram(office, written(t, mailslot.Messenger, long))), "", "malformed_message"},
+		"one name alone":              {encoded(t, datagram(office, written(t, mailslot.Messenger, []byte("ALICE\x00OFFICE")))), "", "malformed_message"},
 		"too long a name":             {encoded(t, datagram(office, written(t, mailslot.Messenger, append(long[:300:300], "\x00B\x00C\x00"...)))), "", "too_long"},
 		"too long a text":             {encoded(t, datagram(office, written(t, mailslot.Messenger, append([]byte("A\x00B\x00"), bytes.Repeat([]byte("\xc4"), 400)...)))), "", "too_long"},
 	} {
@@ -356,6 +356,50 @@ func TestMailslotNoRoom(t *testing.T) {
 	}
 	if got := p.Counters()["messages"]; got != room+1 || p.text != 0 {
 		t.Errorf("%d messages are counted, %d bytes wait", got, p.text)
+	}
+}
+
+// A flood from forged sources, of everything that can come: each packet is
+// counted once, by its reason, and what is kept of it stays within its bounds.
+func TestMailslotFlood(t *testing.T) {
+	const rounds, room = 2000, 500
+	p := newPost(t, func(c *MailslotConfig) { c.MaxWaiting, c.Announced = room, nil })
+	whole := datagram(office, written(t, mailslot.Messenger, []byte("ALICE\x00OFFICE\x00"+strings.Repeat("x", 300)+"\x00")))
+	begun, going := whole, whole
+	begun.Flags |= nbdgm.More
+	begun.Data = whole.Data[:200]
+	going.Flags, going.Offset, going.Data = 0, 100, bytes.Repeat([]byte("y"), 200) // over what has come
+	other := encoded(t, datagram(name("OTHER", 0), whole.Data))
+	host, err := browse.Announcement{Command: browse.HostAnnouncement, Name: []byte("HOST9")}.AppendBinary(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	announced := encoded(t, datagram(office, written(t, mailslot.Browser, host)))
+	for i := range rounds {
+		from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 78, byte(i >> 8), byte(i)}), uint16(i))
+		begun.ID, going.ID = uint16(i), uint16(i)
+		for _, packet := range [][]byte{
+			said(t, office, fmt.Sprint(i)), encoded(t, begun), encoded(t, going), other, announced,
+			make([]byte, 1<<16-1), encoded(t, whole)[:100],
+		} {
+			p.take(from, packet)
+			if len(p.waiting) > room || p.fragments.Unfinished() > 64 || len(p.out) > 16 {
+				t.Fatalf("round %d: %d messages wait, %d are unfinished, %d bytes of an answer", i, len(p.waiting), p.fragments.Unfinished(), len(p.out))
+			}
+		}
+	}
+	got := p.Counters()
+	// The second fragment finds the first and kills both; so no datagram waits.
+	want := map[string]int64{
+		"no_room": rounds - room, "refused_name": rounds, "announcements": rounds, "malformed": 2 * rounds, "fragments_overlap": rounds,
+	}
+	for counter, n := range got {
+		if n != want[counter] {
+			t.Errorf("%s: %d, want %d", counter, n, want[counter])
+		}
+	}
+	if len(p.waiting) != room {
+		t.Errorf("%d messages wait, want %d", len(p.waiting), room)
 	}
 }
 

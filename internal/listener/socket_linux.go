@@ -2,6 +2,7 @@ package listener
 
 import (
 	"net"
+	"net/netip"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,34 @@ func makeRoom(conn *net.UDPConn, bytes int) {
 		// Without the privilege what there is must do.
 		_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, bytes)
 	})
+}
+
+// controlSize is room enough for what the system says of a packet, in bytes.
+const controlSize = 64
+
+// tellDestination has the system say of each packet where it was sent to.
+func tellDestination(conn *net.UDPConn) {
+	if raw, err := conn.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1) // without it each is taken for ours alone
+		})
+	}
+}
+
+// receiveFrom receives a packet. It says whether the packet went to a whole
+// network, in which case the address in its header is not the one that this
+// host has there: ip(7), IP_PKTINFO.
+func receiveFrom(conn *net.UDPConn, packet, control []byte) (n int, from netip.AddrPort, toAll bool, err error) {
+	n, size, _, from, err := conn.ReadMsgUDPAddrPort(packet, control)
+	if err != nil {
+		return 0, netip.AddrPort{}, false, err
+	}
+	h, data, _, err := unix.ParseOneSocketControlMessage(control[:size])
+	if err == nil && h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO && len(data) >= unix.SizeofInet4Pktinfo {
+		info := (*unix.Inet4Pktinfo)(unsafe.Pointer(&data[0]))
+		toAll = info.Addr != info.Spec_dst
+	}
+	return n, from, toAll, nil
 }
 
 // Of SO_MEMINFO: Linux 4.12, include/uapi/linux/sock_diag.h.

@@ -73,6 +73,7 @@ send("one NUL too many", end=b"\0\0")
 send("to HOST2<00>", to=unicast, frame={"kind": 0x10, "dst": ("HOST2", 0)})
 send("to HOST2<03>", to=unicast, frame={"kind": 0x10, "dst": ("HOST2", 3)})
 send("to HOST2<01>", to=unicast, frame={"kind": 0x10, "dst": ("HOST2", 1)})
+send("to everybody", frame={"kind": 0x12, "dst": ("*" + "\0" * 14, 0)})
 send("to WORKGROUP<1e>", frame={"dst": ("WORKGROUP", 0x1E)})
 send("to WORKGROUP<1d>", frame={"dst": ("WORKGROUP", 0x1D)})
 send("of an H node", frame={"flags": 0x0E})
@@ -85,8 +86,18 @@ s.sendto(datagram(whole[60:], flags=0x00, offset=60, same=True), (broadcast, 138
 send("to another workgroup", frame={"dst": ("OTHER", 0)})
 send("to another mailslot", name=b"\\MAILSLOT\\OTHER")
 send("not a datagram", frame={"kind": 0x99})
-s.sendto(datagram(smb(transaction(body("data past the end"))[:-30])), (broadcast, 138))
 s.sendto(b"", (broadcast, 138))
+s.sendto(bytes(65507), (unicast, 138))
+s.sendto(datagram(smb(transaction(body("data past the end"))[:-30])), (broadcast, 138))
+s.sendto(datagram(smb(transaction(b"SCAPY\0" + b"a name without end" * 20))), (broadcast, 138))
+s.sendto(datagram(smb(transaction(b"\x01 half of an announcement", name=b"\\MAILSLOT\\BROWSE"))), (broadcast, 138))
+s.sendto(bytes([0x13, 0x02, 0, 1]) + socket.inet_aton(own) + b"\0\x8a\x82", (broadcast, 138))  # DATAGRAM ERROR
+whole = smb(transaction(body("never shown")))
+s.sendto(datagram(whole[:60], flags=0x03), (broadcast, 138))
+s.sendto(datagram(whole[50:], flags=0x00, offset=50, same=True), (broadcast, 138))  # over the first
+s.sendto(datagram(whole[60:], flags=0x00, offset=60, same=True), (broadcast, 138))  # without a first
+s.sendto(datagram(whole[:60], flags=0x03), (broadcast, 138))  # never ends
+send("to nobody, by broadcast", frame={"kind": 0x10, "dst": ("NOBODY", 3)})  # must not be answered
 send("to a name that is nobody's", to=unicast, frame={"kind": 0x10, "dst": ("NOBODY", 3)})
 while True:  # our own broadcasts come back
     answer, peer = s.recvfrom(2000)
