@@ -3,6 +3,7 @@ package dcerpc
 import (
 	"encoding/binary"
 	"fmt"
+	"math/bits"
 )
 
 // A DataRep is an NDR format label: it says how its sender writes numbers and
@@ -19,6 +20,9 @@ func LittleEndian() DataRep { return DataRep{0x10} }
 
 // BigEndian reports whether integers have their most significant byte first.
 func (d DataRep) BigEndian() bool { return d[0]>>4 == 0 }
+
+// ByteOrder returns the order of the bytes of integers.
+func (d DataRep) ByteOrder() ByteOrder { return ByteOrder(d.BigEndian()) }
 
 // EBCDIC reports whether characters are not in ASCII.
 func (d DataRep) EBCDIC() bool { return d[0]&0x0F != 0 }
@@ -69,42 +73,21 @@ func (d DataRep) String() string {
 }
 
 // Uint16 reads 16 bits.
-func (d DataRep) Uint16(b []byte) uint16 {
-	if d.BigEndian() {
-		return binary.BigEndian.Uint16(b)
-	}
-	return binary.LittleEndian.Uint16(b)
-}
+func (d DataRep) Uint16(b []byte) uint16 { return d.ByteOrder().Uint16(b) }
 
 // Uint32 reads 32 bits.
-func (d DataRep) Uint32(b []byte) uint32 {
-	if d.BigEndian() {
-		return binary.BigEndian.Uint32(b)
-	}
-	return binary.LittleEndian.Uint32(b)
-}
+func (d DataRep) Uint32(b []byte) uint32 { return d.ByteOrder().Uint32(b) }
 
 // Uint64 reads 64 bits.
-func (d DataRep) Uint64(b []byte) uint64 {
-	if d.BigEndian() {
-		return binary.BigEndian.Uint64(b)
-	}
-	return binary.LittleEndian.Uint64(b)
-}
+func (d DataRep) Uint64(b []byte) uint64 { return d.ByteOrder().Uint64(b) }
 
 // UUID reads the 16 bytes of a UUID.
-func (d DataRep) UUID(b []byte) UUID {
-	u := UUID(b[:16])
-	if d.BigEndian() {
-		return u
-	}
-	return u.swapped()
-}
+func (d DataRep) UUID(b []byte) UUID { return d.ByteOrder().UUID(b) }
 
 // AppendUint16 appends 16 bits.
 func (d DataRep) AppendUint16(b []byte, v uint16) []byte {
 	if d.BigEndian() {
-		return binary.BigEndian.AppendUint16(b, v)
+		v = bits.ReverseBytes16(v)
 	}
 	return binary.LittleEndian.AppendUint16(b, v)
 }
@@ -112,7 +95,7 @@ func (d DataRep) AppendUint16(b []byte, v uint16) []byte {
 // AppendUint32 appends 32 bits.
 func (d DataRep) AppendUint32(b []byte, v uint32) []byte {
 	if d.BigEndian() {
-		return binary.BigEndian.AppendUint32(b, v)
+		v = bits.ReverseBytes32(v)
 	}
 	return binary.LittleEndian.AppendUint32(b, v)
 }
@@ -120,15 +103,17 @@ func (d DataRep) AppendUint32(b []byte, v uint32) []byte {
 // AppendUint64 appends 64 bits.
 func (d DataRep) AppendUint64(b []byte, v uint64) []byte {
 	if d.BigEndian() {
-		return binary.BigEndian.AppendUint64(b, v)
+		v = bits.ReverseBytes64(v)
 	}
 	return binary.LittleEndian.AppendUint64(b, v)
 }
 
 // AppendUUID appends the 16 bytes of a UUID.
 func (d DataRep) AppendUUID(b []byte, u UUID) []byte {
+	first := binary.LittleEndian.Uint64(u[:8])
 	if !d.BigEndian() {
-		u = u.swapped()
+		first = swapped(first)
 	}
-	return append(b, u[:]...)
+	b = binary.LittleEndian.AppendUint64(b, first)
+	return append(b, u[8:]...)
 }

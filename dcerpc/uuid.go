@@ -1,7 +1,6 @@
 package dcerpc
 
 import (
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -44,15 +43,21 @@ type SyntaxID struct {
 	Major, Minor uint16
 }
 
-// NewSyntaxID returns the syntax with its version as it stands on the wire,
-// the major one in the low 16 bits and the minor one in the high.
+// NewSyntaxID returns the syntax with that version, as Version has it.
 func NewSyntaxID(u UUID, version uint32) SyntaxID {
-	return SyntaxID{u, uint16(version), uint16(version >> 16)}
+	s := SyntaxID{UUID: u}
+	s.SetVersion(version)
+	return s
 }
 
 // Version returns the version as it stands on the wire: the major one in the
 // low 16 bits, the minor one in the high.
 func (s SyntaxID) Version() uint32 { return uint32(s.Minor)<<16 | uint32(s.Major) }
+
+// SetVersion sets the version, as Version has it.
+func (s *SyntaxID) SetVersion(version uint32) {
+	s.Major, s.Minor = uint16(version), uint16(version>>16)
+}
 
 // String returns the UUID and the version, such as
 // "8a885d04-1ceb-11c9-9fe8-08002b104860 v2.0".
@@ -65,14 +70,4 @@ func NDR() SyntaxID {
 		UUID{0x8a, 0x88, 0x5d, 0x04, 0x1c, 0xeb, 0x11, 0xc9, 0x9f, 0xe8, 0x08, 0x00, 0x2b, 0x10, 0x48, 0x60},
 		2, 0,
 	}
-}
-
-// swapped returns u with the order of its three integers turned about: 32
-// bits, 16 bits, 16 bits; the rest are single bytes.
-func (u UUID) swapped() UUID {
-	s := u
-	binary.BigEndian.PutUint32(s[0:], binary.LittleEndian.Uint32(u[0:]))
-	binary.BigEndian.PutUint16(s[4:], binary.LittleEndian.Uint16(u[4:]))
-	binary.BigEndian.PutUint16(s[6:], binary.LittleEndian.Uint16(u[6:]))
-	return s
 }

@@ -127,7 +127,6 @@ func TestBodiesRefuse(t *testing.T) {
 		"a cancel_ack of version 1":   {"cancel_ack", "\x00\x00\x00\x01\x00\x00\x00\x01\x01", big, ErrInvalid},
 		"a selack that is not there":  {"fack", "\x00\x00\x08\x00\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\x01\x00", little, io.ErrUnexpectedEOF},
 		"65535 words of selack":       {"fack", "\x00\x00\x08\x00\x00\x00\x00\x01\x00\x00\x00\x01\x00\x00\xFF\xFF\x00\x00\x00\x00", little, io.ErrUnexpectedEOF},
-		"an unknown data label":       {"status", "\x01\x00\x00\x00", dcerpc.DataRep{0x20}, ErrInvalid},
 		"conv in the wrong form":      {"conv 2", "\x05\x00\x00\x00\x00\x00\x00\x00", little, io.ErrUnexpectedEOF},
 		"a fack of less than version": {"fack", "\x00", little, io.ErrUnexpectedEOF},
 	} {

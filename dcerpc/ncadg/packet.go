@@ -108,13 +108,12 @@ func LooksLike(b []byte) bool {
 //
 // Deliberately lax: bytes behind the body are left alone, since there an
 // authentication verifier stands, and since Windows pads.
-func Parse(b []byte) (Packet, error) {
+func Parse(b []byte) (p Packet, err error) {
 	if len(b) < HeaderSize {
 		return Packet{}, &wire.TruncatedError{Structure: "RPC packet", Field: "header", Have: len(b), Need: HeaderSize}
 	}
 	h := (*[HeaderSize]byte)(b)
 	// rpc_vers, ptype, flags1, flags2 (8 bits each), drep (24 bits)
-	rep := dcerpc.DataRep{h[4], h[5], h[6]}
 	switch {
 	case h[0] != Version:
 		return Packet{}, invalid("rpc_vers", 0, "version %d, want %d", h[0], Version)
@@ -123,26 +122,27 @@ func Parse(b []byte) (Packet, error) {
 	case h[4]>>4 > 1:
 		return Packet{}, invalid("drep", 4, "unknown integer representation %d", h[4]>>4)
 	}
-	p := Packet{
-		Type: PacketType(h[1]), Flags1: Flags1(h[2]), Flags2: Flags2(h[3]), DataRep: rep,
-		// object, if_id, act_id (128 bits each)
-		Object:    rep.UUID(h[8:24]),
-		Interface: dcerpc.NewSyntaxID(rep.UUID(h[24:40]), rep.Uint32(h[60:64])),
-		Activity:  rep.UUID(h[40:56]),
-		// server_boot, if_vers, seqnum (32 bits each)
-		ServerBoot: rep.Uint32(h[56:60]),
-		Sequence:   rep.Uint32(h[64:68]),
-		// opnum, ihint, ahint, len, fragnum (16 bits each)
-		Opnum:         rep.Uint16(h[68:70]),
-		InterfaceHint: rep.Uint16(h[70:72]),
-		ActivityHint:  rep.Uint16(h[72:74]),
-		Fragment:      rep.Uint16(h[76:78]),
-		// auth_proto, serial_lo (8 bits each); serial_hi is behind drep
-		AuthProto: h[78],
-		Serial:    uint16(h[7])<<8 | uint16(h[79]),
-	}
+	p.Type, p.Flags1, p.Flags2 = PacketType(h[1]), Flags1(h[2]), Flags2(h[3])
+	p.DataRep = dcerpc.DataRep{h[4], h[5], h[6]}
+	order := dcerpc.ByteOrder(h[4]>>4 == 0)
+	// object, if_id, act_id (128 bits each)
+	p.Object = order.UUID(h[8:24])
+	p.Interface.UUID = order.UUID(h[24:40])
+	p.Activity = order.UUID(h[40:56])
+	// server_boot, if_vers, seqnum (32 bits each)
+	p.ServerBoot = order.Uint32(h[56:60])
+	p.Interface.SetVersion(order.Uint32(h[60:64]))
+	p.Sequence = order.Uint32(h[64:68])
+	// opnum, ihint, ahint, len, fragnum (16 bits each)
+	p.Opnum = order.Uint16(h[68:70])
+	p.InterfaceHint = order.Uint16(h[70:72])
+	p.ActivityHint = order.Uint16(h[72:74])
+	p.Fragment = order.Uint16(h[76:78])
+	// auth_proto, serial_lo (8 bits each); serial_hi is behind drep
+	p.AuthProto = h[78]
+	p.Serial = uint16(h[7])<<8 | uint16(h[79])
 	// "len: the length in octets of the PDU body", without the header.
-	if n := int(rep.Uint16(h[74:76])); n > 0 {
+	if n := int(order.Uint16(h[74:76])); n > 0 {
 		if len(b)-HeaderSize < n {
 			return Packet{}, &wire.TruncatedError{Structure: "RPC packet", Field: "body", Offset: HeaderSize, Have: len(b) - HeaderSize, Need: n}
 		}

@@ -139,7 +139,7 @@ func TestText(t *testing.T) {
 		"\x3D\xD8\x3D\xD8\xA5\xDD": "\uFFFD\U0001F5A5",
 		"\xFD\xFF":                 "\uFFFD",
 	} {
-		text := Text{[]byte(in), dcerpc.LittleEndian()}
+		text := Text{[]byte(in), dcerpc.LittleEndian().ByteOrder()}
 		if got := text.String(); got != want || text.Len() != len(in)/2 {
 			t.Errorf("%x: %q, %d units; want %q", in, got, text.Len(), want)
 		}
@@ -174,27 +174,24 @@ func TestStringCut(t *testing.T) {
 // Each case is a stub and what is read from it; none may succeed, and none
 // may take memory.
 func TestReaderRefuses(t *testing.T) {
-	little := dcerpc.LittleEndian()
 	for what, tt := range map[string]struct {
 		stub string
-		rep  dcerpc.DataRep
 		read func(*Reader)
 		want error
 	}{
-		"an unknown label":           {"aaaa", dcerpc.DataRep{0x20}, func(r *Reader) { r.Uint32("x") }, ErrInvalid},
-		"a unit too many":            {"\x03\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00a\x00b\x00\x00\x00", little, func(r *Reader) { r.WString("x", 1) }, ErrInvalid},
-		"no wide NUL":                {"\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00a", little, func(r *Reader) { r.WString("x", 9) }, ErrInvalid},
-		"a wide count past the end":  {"\x03\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00a\x00b\x00\x00", little, func(r *Reader) { r.WString("x", 9) }, io.ErrUnexpectedEOF},
-		"a wide count that wraps":    {"\xFF\xFF\xFF\xFF\x00\x00\x00\x00\x01\x00\x00\x80\x00\x00", little, func(r *Reader) { r.WString("x", math.MaxInt) }, io.ErrUnexpectedEOF},
-		"an array that wraps":        {"\x00\x00\x00\x40aaaa", little, func(r *Reader) { r.Count("x", 4) }, io.ErrUnexpectedEOF},
-		"an array past the end":      {"\x02\x00\x00\x00aaaaaaa", little, func(r *Reader) { r.Count("x", 4) }, io.ErrUnexpectedEOF},
-		"a byte too many":            {"\x02\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00a\x00", little, func(r *Reader) { r.String("x", 0) }, ErrInvalid},
-		"bytes below zero":           {"aaaa", little, func(r *Reader) { r.Bytes("x", -1) }, io.ErrUnexpectedEOF},
-		"padding cut":                {"aaaa", little, func(r *Reader) { r.Uint8("x"); r.Uint64("y") }, io.ErrUnexpectedEOF},
-		"the caller":                 {"aaaa", little, func(r *Reader) { r.Fail("x", io.ErrNoProgress) }, io.ErrNoProgress},
-		"the first error, not later": {"aaaa", little, func(r *Reader) { r.Uint64("x"); r.Fail("y", io.ErrNoProgress); r.invalid("z", "no") }, io.ErrUnexpectedEOF},
+		"a unit too many":            {"\x03\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00a\x00b\x00\x00\x00", func(r *Reader) { r.WString("x", 1) }, ErrInvalid},
+		"no wide NUL":                {"\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00a", func(r *Reader) { r.WString("x", 9) }, ErrInvalid},
+		"a wide count past the end":  {"\x03\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00a\x00b\x00\x00", func(r *Reader) { r.WString("x", 9) }, io.ErrUnexpectedEOF},
+		"a wide count that wraps":    {"\xFF\xFF\xFF\xFF\x00\x00\x00\x00\x01\x00\x00\x80\x00\x00", func(r *Reader) { r.WString("x", math.MaxInt) }, io.ErrUnexpectedEOF},
+		"an array that wraps":        {"\x00\x00\x00\x40aaaa", func(r *Reader) { r.Count("x", 4) }, io.ErrUnexpectedEOF},
+		"an array past the end":      {"\x02\x00\x00\x00aaaaaaa", func(r *Reader) { r.Count("x", 4) }, io.ErrUnexpectedEOF},
+		"a byte too many":            {"\x02\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00a\x00", func(r *Reader) { r.String("x", 0) }, ErrInvalid},
+		"bytes below zero":           {"aaaa", func(r *Reader) { r.Bytes("x", -1) }, io.ErrUnexpectedEOF},
+		"padding cut":                {"aaaa", func(r *Reader) { r.Uint8("x"); r.Uint64("y") }, io.ErrUnexpectedEOF},
+		"the caller":                 {"aaaa", func(r *Reader) { r.Fail("x", io.ErrNoProgress) }, io.ErrNoProgress},
+		"the first error, not later": {"aaaa", func(r *Reader) { r.Uint64("x"); r.Fail("y", io.ErrNoProgress); r.invalid("z", "no") }, io.ErrUnexpectedEOF},
 	} {
-		r := NewReader("test", []byte(tt.stub), tt.rep)
+		r := NewReader("test", []byte(tt.stub), dcerpc.LittleEndian())
 		tt.read(&r)
 		if !errors.Is(r.Err(), tt.want) || !strings.HasPrefix(r.Err().Error(), "test: ") {
 			t.Errorf("%s: %v, want %v", what, r.Err(), tt.want)

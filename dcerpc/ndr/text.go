@@ -11,15 +11,15 @@ import (
 
 // A Text is UTF-16 as it stands in a stub. The zero value is empty.
 type Text struct {
-	b   []byte
-	rep dcerpc.DataRep
+	b     []byte
+	order dcerpc.ByteOrder
 }
 
 // Len returns the number of 16-bit units.
 func (t Text) Len() int { return len(t.b) / 2 }
 
 // unit returns the unit i.
-func (t Text) unit(i int) uint16 { return t.rep.Uint16(t.b[2*i:]) }
+func (t Text) unit(i int) uint16 { return t.order.Uint16(t.b[2*i:]) }
 
 // AppendUTF8 appends the text in UTF-8. Half a surrogate pair becomes U+FFFD.
 func (t Text) AppendUTF8(b []byte) []byte {
