@@ -181,6 +181,7 @@ func TestReaderRefuses(t *testing.T) {
 	}{
 		"a unit too many":            {"\x03\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00a\x00b\x00\x00\x00", func(r *Reader) { r.WString("x", 1) }, ErrInvalid},
 		"no wide NUL":                {"\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00a", func(r *Reader) { r.WString("x", 9) }, ErrInvalid},
+		"half a wide NUL":            {"\x01\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00a\x00", func(r *Reader) { r.WString("x", 9) }, ErrInvalid},
 		"a wide count past the end":  {"\x03\x00\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00a\x00b\x00\x00", func(r *Reader) { r.WString("x", 9) }, io.ErrUnexpectedEOF},
 		"a wide count that wraps":    {"\xFF\xFF\xFF\xFF\x00\x00\x00\x00\x01\x00\x00\x80\x00\x00", func(r *Reader) { r.WString("x", math.MaxInt) }, io.ErrUnexpectedEOF},
 		"an array that wraps":        {"\x00\x00\x00\x40aaaa", func(r *Reader) { r.Count("x", 4) }, io.ErrUnexpectedEOF},
