@@ -88,12 +88,14 @@ func TestSmbtortureWINS(t *testing.T) {
 	t.Parallel()
 	lan := lab.NewLAN(t)
 	h2, h3 := serve(t, lan.Host(t, 2, "HOST2"), "[wins]\nserve = true"), lan.Host(t, 3, "HOST3")
+	capture := h3.Capture(t)
 	if said, err := h3.Smbtorture(t, h2.Addr.String(), h3.SMBConf(t), "nbt.wins.wins"); err != nil {
 		t.Errorf("%v\n%s", err, said)
 	}
+	capture.CheckClean(t, clean(h2.Host))
 }
 
-// nmap and smbclient find us by name too.
+// nmap reads our names and our hardware address.
 func TestFoundByProbes(t *testing.T) {
 	t.Parallel()
 	lab.NeedProgram(t, "nmap", "nmap")
@@ -222,6 +224,40 @@ func TestWINSAcrossARouter(t *testing.T) {
 	}
 }
 
+// Two stations on different segments want one name: the name server has the
+// second wait while it asks the first, and gives it the name when the first has
+// died without a word.
+func TestNameTakenAcrossARouter(t *testing.T) {
+	t.Parallel()
+	near, far := lab.NewRouted(t)
+	server := near.Host(t, 9, "WINS1")
+	networks := "[guard]\nnetworks = [\"10.77.0.0/16\"]\n"
+	w := serve(t, server, networks, "[wins]\nserve = true")
+	first := serve(t, near.Host(t, 2, "SHARED"), networks, hybrid(server))
+	first.awaitState(t, "SHARED<03> eth0", "owned 10.77.0.9")
+	capture := server.Capture(t)
+	second := serve(t, far.Host(t, 3, "SHARED"), `aliases = ["MINE"]`, networks, hybrid(server))
+	second.awaitState(t, "MINE<03> eth0", "owned 10.77.0.9")
+	second.awaitState(t, "SHARED<03> eth0", "conflict 10.77.0.2")
+	says := regexp.MustCompile(`SHARED<03>.*belongs to 10\.77\.0\.2 \(SHARED<00>, SHARED<03>, WORKGROUP<00>, ` + first.mac(t) + `\)`)
+	if !says.MatchString(second.Stderr()) {
+		t.Errorf("it does not say who has the name:\n%s", second.Stderr())
+	}
+	if got := w.counter(t, "names", "wins_challenges_lost"); got < 2 {
+		t.Errorf("%d claims were lost, want those of <00> and <03>", got)
+	}
+
+	first.Kill()
+	first.Stop(t)
+	// A change of the network is a reason to try at once.
+	second.Run(t, "ip", "address", "add", "10.77.1.33/24", "brd", "+", "dev", "eth0")
+	second.awaitState(t, "SHARED<03> eth0", "owned 10.77.0.9")
+	if got := lookup(t, server, "--server", "127.0.0.1", "SHARED"); !strings.Contains(got, "10.77.1.3") || strings.Contains(got, "10.77.0.2") {
+		t.Errorf("SHARED is\n%s", got)
+	}
+	capture.CheckClean(t, clean(server))
+}
+
 // We register with nmbd's name server and find others through it.
 func TestWithNMBDsWINS(t *testing.T) {
 	t.Parallel()
@@ -303,7 +339,8 @@ func TestNetName(t *testing.T) {
 	}
 }
 
-// A cable that comes later, a new address: the names follow.
+// A cable that comes later, that is pulled out and put in again, a new address:
+// the names follow.
 func TestNamesFollowTheNetwork(t *testing.T) {
 	t.Parallel()
 	lan := lab.NewLAN(t)
@@ -318,6 +355,13 @@ func TestNamesFollowTheNetwork(t *testing.T) {
 	if got := lookup(t, h3, "HOST2"); !strings.Contains(got, "10.77.0.2") {
 		t.Errorf("HOST2 is\n%s", got)
 	}
+	h2.PullCable(t)
+	s.awaitState(t, "HOST2<03> eth0", "")
+	if out := s.Run(t, s.program, "status", "--data", s.data).Stdout; !strings.Contains(out, "HOST2<03>            unique  not known to any network\n") {
+		t.Errorf("without a cable the status is\n%s", out)
+	}
+	h2.PlugIn(t)
+	s.awaitState(t, "HOST2<03> eth0", "owned")
 	h2.Run(t, "ip", "address", "delete", "10.77.0.2/24", "dev", "eth0")
 	h2.Run(t, "ip", "address", "add", "10.77.0.22/24", "brd", "+", "dev", "eth0")
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) {

@@ -102,6 +102,17 @@ func (l *LAN) plug(t testing.TB, n int, ns, device string) {
 	ip(t, "-n", ns, "link", "set", device, "up")
 }
 
+// PullCable takes the host's cable out of the segment's bridge.
+func (h *Host) PullCable(t testing.TB) { t.Helper(); h.cable(t, "down") }
+
+// PlugIn undoes PullCable.
+func (h *Host) PlugIn(t testing.TB) { t.Helper(); h.cable(t, "up") }
+
+func (h *Host) cable(t testing.TB, state string) {
+	t.Helper()
+	ip(t, "-n", h.lan.bridge(), "link", "set", fmt.Sprintf("p%d", h.Addr.As4()[3]), state)
+}
+
 // Host adds host n, from 1 to 253, with the address 10.77.0.n/24 on eth0. The
 // name is the NetBIOS name that its peers get. The host, its data and every
 // process on it are gone when the test ends.

@@ -17,6 +17,11 @@ const port = 137
 // the answer has still to be stored and to travel.
 const wackSlack = 5 * time.Second
 
+// waitSlack is the same for a second claimant, whom nobody tells how it ended: he
+// is to come again. In silence he would take us for dead, as a host does that
+// claims its name with one address after the other.
+const waitSlack = time.Second
+
 // A challenge is a claim that waits for the owner of the name to be asked.
 type challenge struct {
 	claim

@@ -164,8 +164,15 @@ func TestMeanwhile(t *testing.T) {
 				}
 			}
 		}, "AD80", "8580 10.77.0.3"},
-		{"the claimant begins anew", func(l *lab) { l.want(claim, bob, "") }, "AD80", "8580 10.77.0.3"},
-		{"another claimant", func(l *lab) { l.want(register("HOST<03>", carol), carol, "") }, "AD80", "8580 10.77.0.3"},
+		{"the claimant begins anew", func(l *lab) { l.want(claim, bob, "BC00") }, "AD80", "8580 10.77.0.3"},
+		{"another claimant", func(l *lab) { l.want(register("HOST<03>", carol), carol, "BC00") }, "AD80", "8580 10.77.0.3"},
+		{"the claimant with another address", func(l *lab) {
+			p := multiHomed("HOST<03>", alice2)
+			reply, ok := l.Handle(p, netip.AddrPortFrom(bob, 137), time.Now())
+			if !ok || l.words(p, reply) != "BC00" || reply.Answer.TTL > 6 {
+				l.t.Errorf("answered %+v, %v", reply, ok)
+			}
+		}, "AD80", "8580 10.77.0.3"},
 		{"the owner refreshes", func(l *lab) { l.want(refresh("HOST<03>", alice), alice, "AD80") }, "AD86", "8580 10.77.0.2"},
 		{"the owner registers", func(l *lab) { l.want(register("HOST<03>", alice), alice, "AD80") }, "AD86", "8580 10.77.0.2"},
 		{"the owner releases", func(l *lab) {

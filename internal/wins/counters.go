@@ -26,6 +26,7 @@ const (
 	fullGroup
 	malformedRequest
 	busy
+	toldToWait
 	challenged
 	challengeWon
 	challengeLost
@@ -53,6 +54,7 @@ var counterNames = [counterCount]string{
 	fullGroup:        "refused_members",  // the internet group has too many members
 	malformedRequest: "malformed",        // no address, or the address of another name
 	busy:             "dropped_busy",     // a change of the name is under way, or too many are of others
+	toldToWait:       "told_to_wait",     // the owner is being asked on behalf of another claim
 	challenged:       "challenges",       // owners that were asked
 	challengeWon:     "challenges_won",   // by the claimant
 	challengeLost:    "challenges_lost",  // by the claimant

@@ -2,6 +2,7 @@ package wins
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/messngr/messngr"
 	"github.com/messngr/messngr/netbios"
@@ -17,6 +18,7 @@ const (
 	touch                    // grant; the expiry moves, which the store need not know yet
 	keepFirst                // grant, once the store has it
 	ask                      // the owner
+	wait                     // it is being asked on behalf of another claim
 	drop                     // no answer
 )
 
@@ -57,6 +59,9 @@ func (s *Server) act(c claim, o outcome, now uint32) (reply nbns.Packet, ok bool
 		return s.change(c, o)
 	case ask:
 		return s.challenge(c)
+	case wait:
+		s.counters.add(o.count)
+		return nbns.WaitResponse(c.request, uint32((s.cfg.Challenge+waitSlack)/time.Second)), true
 	case drop:
 		s.counters.add(o.count)
 		return nbns.Packet{}, false
@@ -259,7 +264,7 @@ func (s *Server) decideOwned(c claim, e entry, p *proof, now uint32) outcome {
 	}
 	switch {
 	case p == nil && ch != nil && !ch.same(c):
-		return outcome{verdict: drop, count: busy}
+		return outcome{verdict: wait, count: toldToWait}
 	case p == nil:
 		return outcome{verdict: ask}
 	case p.silent(e):
