@@ -137,7 +137,9 @@ func TestResponse(t *testing.T) {
 		{NTStatus, ErrBadCommand, 0x00160002},
 		{0, ErrInvalidParameter, 0x00570001},
 		{NTStatus, ErrInvalidParameter, 0xC000000D},
-		{NTStatus, ErrPaused, 0x00510002},
+		{0, ErrPaused, 0x00510002},
+		{NTStatus, ErrPaused, 0xC00000CF},
+		{NTStatus, ErrMessagesOff, 0x00520002},
 	} {
 		request.Flags2 = 1 | tt.flags2
 		got := request.Response(tt.err)

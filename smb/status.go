@@ -35,8 +35,10 @@ var (
 )
 
 // ntStatuses maps each error that a response may carry to its 32-bit form.
-// [MS-CIFS] 2.2.2.4 gives the first three. ERRnoroom has no NTSTATUS of its own
-// there; STATUS_INSUFF_SERVER_RESOURCES says the same.
+// [MS-CIFS] 2.2.2.4 gives the first three. ERRnoroom and ERRpaused have no NTSTATUS
+// of their own there: STATUS_INSUFF_SERVER_RESOURCES says the same as the one, and
+// STATUS_SHARING_PAUSED is what Samba's clients make of the other. Packed as class
+// and code, they would have the severity of success.
 var ntStatuses = [...]struct {
 	err    Error
 	status Status
@@ -45,6 +47,7 @@ var ntStatuses = [...]struct {
 	{ErrAccess, 0xC0000022},           // STATUS_ACCESS_DENIED
 	{ErrBadCommand, 0x00160002},       // STATUS_SMB_BAD_COMMAND
 	{ErrNoRoom, 0xC0000205},           // STATUS_INSUFF_SERVER_RESOURCES
+	{ErrPaused, 0xC00000CF},           // STATUS_SHARING_PAUSED
 	{ErrNotAccepted, 0xC00000D0},      // STATUS_REQUEST_NOT_ACCEPTED
 }
 
