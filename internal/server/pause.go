@@ -139,11 +139,13 @@ func (s *server) Pause(ctx context.Context) error {
 	return nil
 }
 
-// Continue ends a pause: what was held meanwhile is shown.
+// Continue ends a pause: what was held meanwhile is shown. Without a pause, what
+// could not be shown for another reason is.
 func (s *server) Continue(ctx context.Context) error {
 	s.pause.changing.Lock()
 	defer s.pause.changing.Unlock()
 	if !s.pause.on.Load() {
+		s.showHeld()
 		return nil
 	}
 	if err := s.store.Set(ctx, settingPaused, ""); err != nil {
