@@ -147,8 +147,7 @@ func TestText(t *testing.T) {
 			t.Errorf("%x: %q", in, got)
 		}
 	}
-	var w Writer
-	w = NewWriter([]byte("foo"), dcerpc.LittleEndian())
+	w := NewWriter([]byte("foo"), dcerpc.LittleEndian())
 	w.WString("\xFF\U0001F5A5")
 	if got := w.Bytes(); !bytes.HasSuffix(got, []byte("\x04\x00\x00\x00\xFD\xFF\x3D\xD8\xA5\xDD\x00\x00")) || w.Err() != nil {
 		t.Errorf("% x, %v", got, w.Err())
