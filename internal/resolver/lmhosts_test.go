@@ -115,13 +115,20 @@ func TestReadLMHostsBadLines(t *testing.T) {
 }
 
 func TestReadLMHostsFiles(t *testing.T) {
+	var wide strings.Builder
+	for i := range 2 * maxIncludeFiles {
+		fmt.Fprintf(&wide, "#BEGIN_ALTERNATE\n#INCLUDE missing%d\n#INCLUDE more\n#END_ALTERNATE\n", i)
+	}
 	dir := write(t, map[string]string{
 		"main":        "10.77.0.1 HOST1\n#INCLUDE more\n10.77.0.3 HOST2\n#include " + "missing\n",
 		"more":        "10.77.0.2 HOST2\n",
 		"loop":        "10.77.0.4 HOST4\n#INCLUDE loop\n",
 		"note":        "#INCLUDE more  # those of the branch\n#INCLUDE \"with # sign\" # and this\n",
 		"with # sign": "10.77.0.6 HOST6\n",
-		"wide":        strings.Repeat("#INCLUDE more\n", 2*maxIncludeFiles),
+		"ring":        "10.77.0.5 HOST5\n10.77.0 BAD\n#INCLUDE ring2\n",
+		"ring2":       "#INCLUDE ring\n#INCLUDE more\n#INCLUDE more\n",
+		"wide":        wide.String(),
+		"bad":         strings.Repeat("BAD\n", 100),
 		"first":       "#BEGIN_ALTERNATE\n#INCLUDE missing\n#INCLUDE more\n#INCLUDE loop\n#END_ALTERNATE\n",
 		"none":        "#BEGIN_ALTERNATE\n#INCLUDE missing\n#INCLUDE \\\\server\\share\\lmhosts\n#END_ALTERNATE\n",
 		"nest":        "#BEGIN_ALTERNATE\n#BEGIN_ALTERNATE\n#END_ALTERNATE\n",
@@ -141,7 +148,12 @@ func TestReadLMHostsFiles(t *testing.T) {
 		{[]string{"first"}, map[string]string{"HOST2": "10.77.0.2"}, nil},
 		{[]string{"none"}, map[string]string{}, []string{path("none") + ":4: none of the alternates can be read: open " + path("missing"), "only local files"}},
 		{[]string{"nest"}, map[string]string{}, []string{path("nest") + ":2: #BEGIN_ALTERNATE within that of line 1: end that one before"}},
-		{[]string{"loop"}, map[string]string{"HOST4": "10.77.0.4"}, []string{fmt.Sprintf("%s:2: #INCLUDE: %[1]s is not read", path("loop"))}},
+		{[]string{"loop"}, map[string]string{"HOST4": "10.77.0.4"}, []string{fmt.Sprintf("%s:2: #INCLUDE: %[1]s includes itself: remove the line", path("loop"))}},
+		{[]string{"ring", "ring"}, map[string]string{"HOST2": "10.77.0.2", "HOST5": "10.77.0.5"}, []string{
+			path("ring") + `:2: "10.77.0" is no IPv4 address: begin a line with one, or with # if it is a comment` + "\n" +
+				path("ring2") + ":1: #INCLUDE: " + path("ring") + " includes itself: remove the line",
+		}},
+		{[]string{"bad"}, map[string]string{}, []string{path("bad") + ":10: ", "\nand 90 more lines like these"}},
 		{[]string{"long"}, map[string]string{"HOST1": "10.77.0.1"}, []string{path("long") + ":2: bufio.Scanner: token too long"}},
 		{[]string{"."}, map[string]string{}, []string{"is a directory"}},
 	}
@@ -167,8 +179,20 @@ func TestReadLMHostsFiles(t *testing.T) {
 
 	// Files are bounded in number, however they are included.
 	_, err := ReadLMHosts(path("wide"))
-	if err == nil || strings.Count(err.Error(), "is not read") != maxIncludeFiles+1 {
-		t.Errorf("%d inclusions: %v", 2*maxIncludeFiles, err)
+	if err != nil {
+		t.Errorf("%d alternates, each with one that is there: %v", 2*maxIncludeFiles, err)
+	}
+	wide.Reset()
+	for i := range 2 * maxIncludeFiles {
+		fmt.Fprintf(&wide, "#INCLUDE missing%d\n", i)
+	}
+	opened := 0
+	p := newLMHostsReader(func(string) (io.ReadCloser, error) {
+		opened++
+		return io.NopCloser(strings.NewReader(wide.String())), nil
+	})
+	if err := p.file("wide", 0); err != nil || opened != maxIncludeFiles || p.problems() == nil {
+		t.Errorf("%d files were opened, want %d; %v, %v", opened, maxIncludeFiles, err, p.problems())
 	}
 }
 

@@ -14,15 +14,19 @@ import (
 	"github.com/messngr/messngr/netbios"
 )
 
-// Bounds on what is read, so that files which include each other come to an end.
 const (
+	// maxIncludeDepth and maxIncludeFiles bound what is read.
 	maxIncludeDepth = 8
 	maxIncludeFiles = 64
+	// maxProblems is how many bad lines are told of: who has more has another
+	// file than he thinks.
+	maxProblems = 10
 )
 
 // ReadLMHosts reads LMHOSTS files, the first before the others. A file that is
-// not there is no error. The error joins one for each bad line, as
-// file:line: what is wrong, what to do; the good lines count all the same.
+// not there is no error. The error joins one for each bad line, ten at most, as
+// file:line: what is wrong, what to do; the good lines count all the same. A file
+// is read once, however often it is named.
 //
 // A line has an address, a name, and keywords:
 //
@@ -43,38 +47,65 @@ func ReadLMHosts(paths ...string) (LMHosts, error) {
 	p := newLMHostsReader(func(path string) (io.ReadCloser, error) { return os.Open(path) })
 	for _, path := range paths {
 		if err := p.file(path, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			p.errs = append(p.errs, err)
+			p.fail(err)
 		}
 	}
-	return p.hosts, errors.Join(p.errs...)
+	return p.hosts, p.problems()
 }
 
 type lmhostsReader struct {
 	hosts LMHosts
 	open  func(path string) (io.ReadCloser, error)
-	files int // opened so far
-	errs  []error
+	files map[string]bool // opened so far; true: to their end
+	errs  []error         // at most maxProblems
+	more  int             // that are not in errs
 }
 
 func newLMHostsReader(open func(path string) (io.ReadCloser, error)) *lmhostsReader {
 	return &lmhostsReader{
 		hosts: LMHosts{exact: make(map[netbios.Name]hostsEntry), plain: make(map[netbios.Name]hostsEntry)},
 		open:  open,
+		files: make(map[string]bool),
 	}
+}
+
+func (p *lmhostsReader) fail(err error) {
+	if len(p.errs) == maxProblems {
+		p.more++
+		return
+	}
+	p.errs = append(p.errs, err)
+}
+
+// problems returns what was wrong, nil if nothing was.
+func (p *lmhostsReader) problems() error {
+	errs := p.errs
+	if p.more > 0 {
+		errs = append(errs, fmt.Errorf("and %d more lines like these", p.more))
+	}
+	return errors.Join(errs...)
 }
 
 // file reads one file. Its error says that the file could not be read; errors
 // in it are kept in p.errs.
 func (p *lmhostsReader) file(path string, depth int) error {
-	if p.files++; p.files > maxIncludeFiles || depth > maxIncludeDepth {
-		return fmt.Errorf("%s is not read: no more than %d files, %d deep, are; see whether they include each other", path, maxIncludeFiles, maxIncludeDepth)
+	path = filepath.Clean(path)
+	switch read, begun := p.files[path]; {
+	case read:
+		return nil
+	case begun:
+		return fmt.Errorf("%s includes itself: remove the line", path)
+	case len(p.files) >= maxIncludeFiles || depth > maxIncludeDepth:
+		return fmt.Errorf("%s is not read: no more than %d files, %d deep, are", path, maxIncludeFiles, maxIncludeDepth)
 	}
 	f, err := p.open(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
+	p.files[path] = false
 	p.lines(path, f, depth)
+	p.files[path] = true
 	return nil
 }
 
@@ -86,7 +117,7 @@ func (p *lmhostsReader) lines(path string, r io.Reader, depth int) {
 	}
 	at := place{path, 0}
 	fail := func(format string, args ...any) {
-		p.errs = append(p.errs, fmt.Errorf("%v: %w", at, fmt.Errorf(format, args...)))
+		p.fail(fmt.Errorf("%v: %w", at, fmt.Errorf(format, args...)))
 	}
 	scanner := bufio.NewScanner(r)
 	for scanner.Scan() {
