@@ -15,7 +15,7 @@ import (
 type DataRep [4]byte
 
 // LittleEndian returns the label of little-endian integers, ASCII and IEEE
-// floats: 10 00 00 00. Windows sends nothing else.
+// floats: 10 00 00 00.
 func LittleEndian() DataRep { return DataRep{0x10} }
 
 // BigEndian reports whether integers have their most significant byte first.

@@ -35,10 +35,10 @@
 //	request, response        a fragment of the stub data
 //	fault, reject            status, 4 bytes
 //	ping, working, ack       nothing
-//	nocall                   nothing, or what a fack has
-//	fack                     nothing, or a Fack
-//	cancel                   a Cancel
-//	cancel_ack               a CancelAck
+//	nocall                   nothing, or a FackBody
+//	fack                     nothing, or a FackBody
+//	cancel                   a CancelBody
+//	cancel_ack               a CancelAckBody
 //
 // The integers of header and body, and those in UUIDs, are in the byte order
 // that drep gives. The two halves of the serial number are single bytes.

@@ -107,7 +107,7 @@ func LooksLike(b []byte) bool {
 // Parse reads a packet. Its body aliases b.
 //
 // Deliberately lax: bytes behind the body are left alone, since there an
-// authentication verifier stands, and since Windows pads.
+// authentication verifier stands.
 func Parse(b []byte) (p Packet, err error) {
 	if len(b) < HeaderSize {
 		return Packet{}, &wire.TruncatedError{Structure: "RPC packet", Field: "header", Have: len(b), Need: HeaderSize}

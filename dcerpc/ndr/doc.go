@@ -3,7 +3,7 @@
 // format label of the packet says.
 //
 // A number stands at a multiple of its size, counted from the start of the
-// stub. A string, [string] in IDL, is a conformant and varying array:
+// stub. A string (attribute string in IDL) is a conformant and varying array:
 //
 //	+-----------+--------+--------------+------------- - - ----+-----+
 //	| max_count | offset | actual_count | characters           | NUL |
@@ -11,7 +11,7 @@
 //	      4         4           4          (actual_count - 1)     1        bytes; twice as many
 //	                                                                       where a character is 16 bits
 //
-// A unique pointer, [unique] in IDL, is four bytes of referent id, zero for the
+// A unique pointer (attribute unique) is four bytes of referent id, zero for the
 // null pointer; what it points to follows what it is part of, in the order of
 // the ids. A parameter that is a reference pointer, such as a string, has none.
 //
