@@ -26,6 +26,13 @@
 // receives at the address that it sends from. Calls that are marked maybe,
 // broadcast or idempotent are executed without a question, if the interface
 // allows it at all.
+//
+// # Streams
+//
+// A call over a connection (ncacn_ip_tcp) comes after a bind, in which the
+// caller says what interfaces it wants. A connection carries one call at a
+// time; that it is there at all has shown that the caller is. Nobody is
+// authenticated.
 package rpc
 
 import (
