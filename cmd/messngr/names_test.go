@@ -210,6 +210,14 @@ func TestWINSAcrossARouter(t *testing.T) {
 	}
 	capture.CheckClean(t, clean(server))
 
+	// Its administrator sees who has registered what.
+	listed := w.Run(t, w.program, "wins", "--data", w.data).Stdout
+	for _, want := range []string{`HOST2<03> +unique +active +[-0-9]+ [:0-9]+ +10\.77\.0\.2`, `SAMBA4<20> +unique +active +[-0-9]+ [:0-9]+ +10\.77\.1\.4`, `WORKGROUP<00> +group +active`} {
+		if !regexp.MustCompile(want).MatchString(listed) {
+			t.Errorf("%s is not in the list of the name server:\n%s", want, listed)
+		}
+	}
+
 	// What was granted survives the end of the server, whatever its kind.
 	w.Kill()
 	w.Stop(t)
@@ -243,7 +251,7 @@ func TestNameTakenAcrossARouter(t *testing.T) {
 	if !says.MatchString(second.Stderr()) {
 		t.Errorf("it does not say who has the name:\n%s", second.Stderr())
 	}
-	if got := w.counter(t, "names", "wins_challenges_lost"); got < 2 {
+	if got := w.counters(t, "names")["wins_challenges_lost"]; got < 2 {
 		t.Errorf("%d claims were lost, want those of <00> and <03>", got)
 	}
 

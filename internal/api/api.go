@@ -8,6 +8,7 @@
 //	GET  /v1/names                              → []Alias
 //	POST /v1/names      {"name": "ALICE"}       → 201 Alias, once it is claimed
 //	DELETE /v1/names?name=ALICE                 → 204, once it is released
+//	GET  /v1/wins                               → one WINSName a line (NDJSON)
 //	POST /v1/pause, /v1/continue                → 204
 //	POST /v1/release    Release                 → Released
 //	POST /v1/stop                               → 200; the answer ends when the service has

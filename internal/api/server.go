@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -41,7 +42,10 @@ type Config struct {
 	Control Control
 	// Neighbours lists the hosts that have announced themselves.
 	Neighbours func() []Neighbour
-	Log        *slog.Logger
+	// WINS goes through the names that the service knows as a name server. If
+	// it is none the error is ErrNoWINS.
+	WINS func() (iter.Seq[WINSName], error)
+	Log  *slog.Logger
 }
 
 // A Server serves the API on a unix socket.
@@ -66,6 +70,7 @@ func New(ln net.Listener, cfg Config) *Server {
 	s.mux.HandleFunc("POST /v1/continue", change(func(ctx context.Context) error { return cfg.Control.Continue(ctx) }))
 	s.mux.HandleFunc("POST /v1/release", s.release)
 	s.mux.HandleFunc("POST /v1/stop", s.stop)
+	s.mux.HandleFunc("GET /v1/wins", s.wins)
 	s.mux.HandleFunc("GET /v1/neighbours", func(w http.ResponseWriter, _ *http.Request) { reply(w, http.StatusOK, s.cfg.Neighbours()) })
 	return s
 }
@@ -244,7 +249,7 @@ func statusOf(err error) int {
 		return http.StatusRequestEntityTooLarge
 	case errors.Is(err, ErrDraft), errors.Is(err, ErrName), errors.Is(err, errBody):
 		return http.StatusBadRequest
-	case errors.Is(err, store.ErrUnknown), errors.Is(err, messngr.NERRNotLocalName):
+	case errors.Is(err, store.ErrUnknown), errors.Is(err, ErrNoWINS), errors.Is(err, messngr.NERRNotLocalName):
 		return http.StatusNotFound
 	case errors.As(err, &nerr), errors.Is(err, ErrState):
 		return http.StatusConflict

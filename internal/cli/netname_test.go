@@ -469,6 +469,7 @@ func TestNamePages(t *testing.T) {
 		flags   []string
 	}{
 		{"net name", []string{"config", "data", "json"}},
+		{"wins", []string{"config", "data", "json"}},
 		{"lookup", []string{"config", "status", "group", "server", "timeout", "rate", "tries", "port", "json"}},
 	} {
 		file := "messngr-" + strings.ReplaceAll(tt.command, " ", "-") + ".1"

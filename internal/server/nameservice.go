@@ -2,16 +2,20 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"github.com/messngr/messngr"
+	"github.com/messngr/messngr/internal/api"
 	"github.com/messngr/messngr/internal/names"
 	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/internal/wins"
@@ -25,12 +29,13 @@ type nameService struct {
 	*names.Node
 	wins    *wins.Server // nil: none
 	aliases *aliases
+	listed  *atomic.Pointer[wins.Server] // where the commands find it
 }
 
 // openNames opens the door of [names].
 func (s *server) openNames(ctx context.Context) (task, error) {
 	c := s.cfg.Names
-	svc := &nameService{aliases: s.aliases}
+	svc := &nameService{aliases: s.aliases, listed: &s.wins}
 	s.aliases.changing.Lock() // a name that is added now waits for the node, and is claimed by it
 	defer s.aliases.changing.Unlock()
 	cfg := names.Config{
@@ -55,6 +60,7 @@ func (s *server) openNames(ctx context.Context) (task, error) {
 			return nil, err
 		}
 	}
+	s.wins.Store(svc.wins)
 	s.aliases.attach(svc.Node)
 	return svc, nil
 }
@@ -124,6 +130,7 @@ func (s *server) staticNames() ([]messngr.NameRecord, error) {
 // Run runs the node and the name server until ctx is done or one of them fails.
 func (n *nameService) Run(ctx context.Context) error {
 	defer n.aliases.attach(nil)
+	defer n.listed.Store(nil)
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return n.Node.Run(ctx) })
 	if n.wins != nil {
@@ -142,4 +149,44 @@ func (n *nameService) Counters() map[string]int64 {
 		}
 	}
 	return all
+}
+
+// errWINSClosed says that there are no names to list yet.
+var errWINSClosed = errors.New("the name server is not open: messngr status says why")
+
+// winsNames goes through the names of the name server.
+func (s *server) winsNames() (iter.Seq[api.WINSName], error) {
+	server := s.wins.Load()
+	switch {
+	case !s.cfg.WINS.Serve:
+		return nil, api.ErrNoWINS
+	case server == nil:
+		return nil, errWINSClosed
+	}
+	return func(yield func(api.WINSName) bool) {
+		for r := range server.Records(nil) {
+			if !yield(s.winsName(r)) {
+				return
+			}
+		}
+	}, nil
+}
+
+// winsName returns a record in words.
+func (s *server) winsName(r messngr.NameRecord) api.WINSName {
+	name := netbios.Name(r.Name)
+	n := api.WINSName{
+		Name: fmt.Sprintf("%s<%02X>", s.cfg.SMB.CodePage.DecodeName([]byte(name.Base())), uint8(name.Suffix())),
+		Kind: r.Kind.String(), State: r.State.String(), Static: r.Static, Expires: r.Expires,
+	}
+	if r.Scope != "" {
+		n.Name += "." + netbios.Scope(r.Scope).String()
+	}
+	if r.Source.IsValid() {
+		n.Source = r.Source.String()
+	}
+	for _, a := range r.Addrs {
+		n.Addresses = append(n.Addresses, a.Addr.String())
+	}
+	return n
 }

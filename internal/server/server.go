@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -31,6 +32,7 @@ import (
 	"github.com/messngr/messngr/internal/neighbours"
 	"github.com/messngr/messngr/internal/oem"
 	"github.com/messngr/messngr/internal/store"
+	"github.com/messngr/messngr/internal/wins"
 	"github.com/messngr/messngr/mailslot/browse"
 	"github.com/messngr/messngr/netbios"
 )
@@ -66,6 +68,7 @@ type server struct {
 	doors []*door
 
 	aliases    *aliases
+	wins       atomic.Pointer[wins.Server] // nil while its door is closed, or there is none
 	copies     *copies
 	pause      *pause
 	neighbours neighbours.Table
@@ -123,7 +126,7 @@ func (s *server) run(ctx context.Context, socket net.Listener) error {
 	s.doors = s.makeDoors()
 	g, ctx := errgroup.WithContext(ctx)
 	control := api.New(socket, api.Config{
-		Store: s.store, Hub: s.hub, Status: s.status, Post: s.post, Names: s.aliases, Control: s, Neighbours: s.neighbourhood, Log: s.log,
+		Store: s.store, Hub: s.hub, Status: s.status, Post: s.post, Names: s.aliases, Control: s, Neighbours: s.neighbourhood, WINS: s.winsNames, Log: s.log,
 	})
 	g.Go(func() error { return control.Run(ctx) })
 	for _, d := range s.doors {
