@@ -493,11 +493,19 @@ func TestStreamBounds(t *testing.T) {
 		peers[1].expectEnd()
 		l.call(t, "10.77.0.6").bind() // takes that of the third
 		peers[2].expectEnd()
-		for _, i := range []int{0, 3, 4} {
+		for _, i := range []int{3, 0, 4} {
+			time.Sleep(time.Second)
 			peers[i].echo("still here")
 		}
 		synctest.Wait()
 		wantCounted(t, s, map[string]int64{"open": 5, "evicted": 2, "connections": 7})
+		// That of 10.77.0.6 has been without a call for longer, and then the one
+		// whose calls are the longest ago goes.
+		for _, source := range []string{"10.77.0.7", "10.77.0.8", "10.77.0.9"} {
+			l.call(t, source).bind().echo("new")
+		}
+		peers[3].expectEnd()
+		peers[4].echo("still here")
 	})
 }
 
