@@ -232,6 +232,12 @@ func TestGuard(t *testing.T) {
 	if out := netSend(t, h3, "", "10.77.0.2", "from a private address"); out.Code != 0 {
 		t.Errorf("a private source was refused:\n%s", out.Stderr)
 	}
+	if out := lookup(t, h3, "-A", "203.0.113.2"); !strings.Contains(out, "no answer") {
+		t.Errorf("a public source was told our names:\n%s", out)
+	}
+	if got := s.counters(t, "names")["refused_source"]; got == 0 {
+		t.Error("nobody has counted its questions")
+	}
 	s.Stop(t)
 	if err := os.WriteFile(s.config, []byte("[guard]\nnetworks = [\"on-link\", \"203.0.113.0/24\"]\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -239,6 +245,9 @@ func TestGuard(t *testing.T) {
 	s.start(t)
 	if out := netSend(t, h3, "", "203.0.113.2", "from a network that is named"); out.Code != 0 {
 		t.Errorf("a named source was refused:\n%s", out.Stderr)
+	}
+	if out := lookup(t, h3, "-A", "203.0.113.2"); !strings.Contains(out, "HOST2      <03>") {
+		t.Errorf("a named source is told\n%s", out)
 	}
 	var got []string
 	for _, e := range s.inbox(t) {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/messngr/messngr"
 	"github.com/messngr/messngr/netbios/nbns"
 )
 
@@ -39,4 +40,33 @@ func FuzzHandle(f *testing.F) {
 			t.Errorf("%x is answered with %x, %v", packet, b, err)
 		}
 	})
+}
+
+// An answer to a query costs no allocation, so that a flood of them costs no
+// more than its packets.
+func TestAllocations(t *testing.T) {
+	s := newServer(t, Config{})
+	now := time.Now()
+	for i, n := range []string{"ALICE<03>", "GROUP<00>", "DOMAIN<1C>"} {
+		e := activeEntry(alice.As4(), seconds(now.Add(time.Hour)))
+		switch i {
+		case 1:
+			e.kind = messngr.NormalGroup
+		case 2:
+			e.kind, e.addrs = messngr.InternetGroup, append(e.addrs, activeEntry(bob.As4(), seconds(now.Add(time.Hour))).addrs...)
+		}
+		s.table.put(key{name: name(n)}, e)
+	}
+	for n, want := range map[string]nbns.RCode{"ALICE<03>": nbns.Success, "GROUP<00>": nbns.Success, "DOMAIN<1C>": nbns.Success, "NOBODY<03>": nbns.NameError} {
+		p := query(n)
+		from := netip.AddrPortFrom(carol, 137)
+		if got := testing.AllocsPerRun(100, func() {
+			reply, ok := s.Handle(p, from, now)
+			if !ok || reply.RCode != want {
+				t.Fatalf("%s: %+v, %v", n, reply, ok)
+			}
+		}); got != 0 {
+			t.Errorf("%s: %v allocations", n, got)
+		}
+	}
 }
