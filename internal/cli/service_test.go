@@ -159,7 +159,7 @@ func TestServeShows(t *testing.T) {
 		"Computer HOST1 in workgroup WORKGROUP, answers to:\n  HOST1<00>            unique  not known to any network\n" +
 			"  HOST1<03>            unique  not known to any network\n  WORKGROUP<00>        group   not known to any network\n",
 		fmt.Sprintf("open   messages over NetBIOS sessions (127.0.0.1:%d/tcp) on 127.0.0.1\n", s.port),
-		"\n  messages         2\n",
+		"\n  connections  2\n  messages     2\n",
 	} {
 		if !strings.Contains(status.out, want) {
 			t.Errorf("status: %q is not in\n%s%s", want, status.out, status.err)

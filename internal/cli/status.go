@@ -72,7 +72,8 @@ func writeStatus(w io.Writer, st api.Status) error {
 	}
 	for _, l := range st.Listeners {
 		fmt.Fprintf(&b, "%s\n", l.Line())
-		counters := slices.Sorted(maps.Keys(l.Counters))
+		// What has not happened is left out: there is much of it.
+		counters := slices.DeleteFunc(slices.Sorted(maps.Keys(l.Counters)), func(name string) bool { return l.Counters[name] == 0 })
 		width := 0
 		for _, name := range counters {
 			width = max(width, len(name))
