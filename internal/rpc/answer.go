@@ -19,9 +19,10 @@ func (m *machine) header(p *ncadg.Packet) ncadg.Packet {
 
 // send sends a packet to the caller of an activity. Until it is known to be
 // there, it gets no more bytes than have come from there: whoever forges an
-// address has nothing amplified.
+// address has nothing amplified. But a call that is executed without a question
+// gets its answer, which is one packet.
 func (m *machine) send(a *activity, p *ncadg.Packet) bool {
-	if !a.verified && !a.oneWay {
+	if !a.verified && !(a.oneWay && a.stage == answered && a.answer != ncadg.Reject) {
 		if size := ncadg.HeaderSize + len(p.Body); size > a.credit {
 			m.stats.unsent++
 			return false

@@ -11,8 +11,14 @@ import (
 	"github.com/messngr/messngr/dcerpc/ncadg"
 )
 
-// maxIdle is how many conversations are kept for the next call.
-const maxIdle = 1024
+const (
+	// maxIdle is how many conversations are kept for the next call.
+	maxIdle = 1024
+	// ackAfter is how long an acknowledgement waits for the next call of its
+	// conversation, which makes it unnecessary: C706 appendix K, TIMEOUT_ACK,
+	// has one second, after which servers of [MS-RPCE] have sent again.
+	ackAfter = 200 * time.Millisecond
+)
 
 // A progress says how far a call of ours has come.
 type progress uint8
@@ -43,6 +49,7 @@ type conversation struct {
 	heard     time.Time     // when there was a sign of the server
 	wait      time.Duration // for the next one
 	due       time.Time
+	ackDue    time.Time // when to acknowledge the response; zero if there is no need
 
 	ended    chan struct{} // has room for one
 	response []byte
@@ -70,9 +77,17 @@ type caller struct {
 	conversations map[dcerpc.UUID]*conversation
 	idle          map[netip.AddrPort][]*conversation
 	resting       int // how many are idle
+	owed          []owedAck
 
 	now time.Time
 	out *output
+}
+
+// An owedAck is an acknowledgement that is due then, unless another time has
+// taken its place.
+type owedAck struct {
+	v   *conversation
+	due time.Time
 }
 
 func newCaller(cfg *ClientConfig, boot uint32, seed [32]byte) *caller {
@@ -109,7 +124,7 @@ func (c *caller) call(now time.Time, to netip.AddrPort, iface dcerpc.SyntaxID, o
 		InterfaceHint: ncadg.NoHint, ActivityHint: ncadg.NoHint,
 	}
 	v.stub, v.response, v.err, v.restarted = stub, nil, nil, false
-	v.begun, v.heard, v.wait = now, now, c.cfg.Retry
+	v.begun, v.heard, v.wait, v.ackDue = now, now, c.cfg.Retry, time.Time{}
 	c.begin(v)
 	if flags&ncadg.Maybe != 0 {
 		v.progress, v.stub, v.out = over, nil, outgoing{}
@@ -167,19 +182,42 @@ func (c *caller) end(v *conversation, response []byte, rep dcerpc.DataRep, err e
 // take returns what came of a call that has ended. Its conversation is there
 // for others after that; one in which a server was silent, or has been given
 // up, is not used again.
-func (c *caller) take(v *conversation) ([]byte, dcerpc.DataRep, error) {
+func (c *caller) take(now time.Time, v *conversation) ([]byte, dcerpc.DataRep, error) {
 	response, rep, err := v.response, v.rep, v.err
 	v.response = nil
 	switch err.(type) {
-	case nil, *Fault, *Reject:
-		if err != nil {
-			rep = dcerpc.DataRep{}
+	case nil, *Fault:
+		if v.header.Flags1&ncadg.Idempotent == 0 { // nothing is kept of a call that is
+			v.ackDue = now.Add(ackAfter)
+			c.owed = append(c.owed, owedAck{v, v.ackDue})
 		}
+		c.rest(v)
+	case *Reject:
 		c.rest(v)
 	default:
 		delete(c.conversations, v.activity)
 	}
 	return response, rep, err
+}
+
+// acknowledge sends the acknowledgements that are due, or all, and returns when
+// the next one is.
+func (c *caller) acknowledge(now time.Time, all bool, out *output) (next time.Duration, more bool) {
+	c.now, c.out = now, out
+	sent := 0
+	for _, o := range c.owed {
+		if left := o.due.Sub(now); left > 0 && !all {
+			c.owed = append(c.owed[:0], c.owed[sent:]...)
+			return left, true
+		}
+		sent++
+		if o.v.ackDue.Equal(o.due) {
+			c.ack(o.v)
+		}
+	}
+	clear(c.owed)
+	c.owed = c.owed[:0]
+	return 0, false
 }
 
 // abort ends all calls.

@@ -35,7 +35,7 @@ func (c *caller) receive(now time.Time, b []byte, from netip.AddrPort, out *outp
 	case p.Sequence != v.header.Sequence:
 		c.stats.stray++
 	case v.progress == over:
-		if p.Type == ncadg.Response || p.Type == ncadg.Fault {
+		if v.header.Flags1&ncadg.Idempotent == 0 && (p.Type == ncadg.Response || p.Type == ncadg.Fault) {
 			v.peer = from
 			c.ack(v) // the last one was lost
 			return
@@ -71,7 +71,6 @@ func (c *caller) answer(v *conversation, p *ncadg.Packet, from netip.AddrPort) {
 			return
 		}
 		c.stats.faults++
-		c.ack(v)
 		c.end(v, nil, dcerpc.DataRep{}, &Fault{v.server, status})
 	case ncadg.Reject:
 		status, err := ncadg.ParseStatus(p.Body, p.DataRep)
@@ -123,7 +122,6 @@ func (c *caller) collect(v *conversation, p *ncadg.Packet) {
 			c.tooLong(v)
 			return
 		}
-		c.ack(v)
 		c.end(v, slices.Clone(p.Body), p.DataRep, nil)
 		return
 	}
@@ -134,7 +132,6 @@ func (c *caller) collect(v *conversation, p *ncadg.Packet) {
 	stub, outcome := v.fragments.Add(p.Fragment, p.Flags1&ncadg.LastFragment != 0, p.Body)
 	switch outcome {
 	case ncadg.Whole:
-		c.ack(v)
 		c.end(v, stub, p.DataRep, nil)
 		return
 	case ncadg.TooLong:
@@ -164,12 +161,10 @@ func (c *caller) sendFack(v *conversation, serial uint16) {
 	c.put(&p, v.peer)
 }
 
-// ack tells the server that the answer has come. It keeps none to a call that
-// is idempotent.
+// ack tells the server that the answer has come.
 func (c *caller) ack(v *conversation) {
-	if v.header.Flags1&ncadg.Idempotent == 0 {
-		c.send(v, ncadg.Ack, nil)
-	}
+	v.ackDue = time.Time{}
+	c.send(v, ncadg.Ack, nil)
 }
 
 // question answers a server that asks whether we have made a call: C706

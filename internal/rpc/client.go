@@ -80,6 +80,7 @@ type Client struct {
 	mu     sync.Mutex
 	caller *caller
 	closed bool
+	acks   *time.Timer // sends the acknowledgements that are due
 
 	outputs sync.Pool // of *output
 }
@@ -88,7 +89,7 @@ type Client struct {
 // must not be connected: a server may answer from another port than that which
 // was called.
 func NewClient(conn *net.UDPConn, cfg ClientConfig) *Client {
-	return newClient(newSocket(conn), cfg)
+	return newClient(newSocket(conn, false), cfg)
 }
 
 func newClient(conn packetConn, cfg ClientConfig) *Client {
@@ -100,16 +101,30 @@ func newClient(conn packetConn, cfg ClientConfig) *Client {
 		outputs: sync.Pool{New: func() any { return new(output) }},
 	}
 	c.caller = newCaller(&c.cfg, uint32(time.Now().Unix()), seed)
+	c.acks = time.AfterFunc(time.Hour, c.acknowledge)
+	c.acks.Stop()
 	go c.receive()
 	return c
 }
 
-// Close gives up the socket. Calls that are under way end with an error.
+// acknowledge sends the acknowledgements that are due.
+func (c *Client) acknowledge() {
+	c.do(func(out *output) {
+		if next, more := c.caller.acknowledge(time.Now(), false, out); more && !c.closed {
+			c.acks.Reset(next)
+		}
+	})
+}
+
+// Close gives up the socket. Calls that are under way end with an error; the
+// responses that have come are acknowledged.
 func (c *Client) Close() error {
-	c.mu.Lock()
-	c.closed = true
-	c.caller.abort(net.ErrClosed)
-	c.mu.Unlock()
+	c.do(func(out *output) {
+		c.closed = true
+		c.acks.Stop()
+		c.caller.abort(net.ErrClosed)
+		c.caller.acknowledge(time.Now(), true, out)
+	})
 	err := c.conn.Close()
 	<-c.received
 	return err
@@ -190,9 +205,7 @@ func (c *Client) Call(ctx context.Context, to netip.AddrPort, iface dcerpc.Synta
 	for {
 		select {
 		case <-v.ended:
-			c.mu.Lock()
-			defer c.mu.Unlock()
-			return c.caller.take(v)
+			return c.take(v)
 		case <-timer.C:
 			c.do(func(out *output) {
 				timer.Reset(c.caller.timeout(time.Now(), v, out))
@@ -201,4 +214,16 @@ func (c *Client) Call(ctx context.Context, to netip.AddrPort, iface dcerpc.Synta
 			c.do(func(out *output) { c.caller.cancel(v, ctx.Err(), out) })
 		}
 	}
+}
+
+// take returns what came of a call.
+func (c *Client) take(v *conversation) ([]byte, dcerpc.DataRep, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	owed := len(c.caller.owed)
+	response, rep, err := c.caller.take(time.Now(), v)
+	if owed == 0 && len(c.caller.owed) > 0 {
+		c.acks.Reset(ackAfter)
+	}
+	return response, rep, err
 }

@@ -41,7 +41,7 @@ type DatagramServer struct {
 
 // NewDatagramServer returns a server that receives on conn, which Run closes.
 func NewDatagramServer(conn *net.UDPConn, c *Conversations) *DatagramServer {
-	return newDatagramServer(newSocket(conn), c)
+	return newDatagramServer(newSocket(conn, true), c)
 }
 
 func newDatagramServer(conn packetConn, c *Conversations) *DatagramServer {

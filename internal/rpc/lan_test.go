@@ -129,6 +129,13 @@ func (c *memoryConn) write(b []byte, to netip.AddrPort, _ netip.Addr) error {
 	return nil
 }
 
+// sent returns how many packets were sent, and how many of them were lost.
+func (l *lan) sent() (count, lost int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.count, l.lost
+}
+
 // testInterface returns an interface with that handler.
 func testInterface(handle Handler) Interface {
 	return Interface{ID: testID, Operations: 3, Handle: handle}

@@ -20,13 +20,15 @@ type socket struct {
 	out []byte // those of who writes
 }
 
-// newSocket makes room in a socket and has the system say where packets were
-// sent to. A system that does not is done without.
-func newSocket(conn *net.UDPConn) *socket {
+// newSocket makes room in a socket and, if it is wanted, has the system say
+// where packets were sent to. A system that does not is done without.
+func newSocket(conn *net.UDPConn, wanted bool) *socket {
 	_ = conn.SetReadBuffer(datagramBuffer) // it is only cut to the limit
 	addr := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
 	s := &socket{UDPConn: conn, six: addr.Is6(), in: make([]byte, 128), out: make([]byte, 64)}
-	if raw, err := conn.SyscallConn(); err == nil {
+	if !wanted {
+		s.in = nil
+	} else if raw, err := conn.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) {
 			if s.six {
 				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
@@ -40,6 +42,10 @@ func newSocket(conn *net.UDPConn) *socket {
 
 // read is of one goroutine.
 func (s *socket) read(b []byte) (n int, from netip.AddrPort, local netip.Addr, ifindex int, err error) {
+	if s.in == nil {
+		n, from, err = s.ReadFromUDPAddrPort(b)
+		return n, from, netip.Addr{}, 0, err
+	}
 	n, control, _, from, err := s.ReadMsgUDPAddrPort(b, s.in)
 	if err != nil {
 		return 0, netip.AddrPort{}, netip.Addr{}, 0, err

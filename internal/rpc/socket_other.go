@@ -12,7 +12,7 @@ import (
 type socket struct{ *net.UDPConn }
 
 // newSocket makes room in a socket.
-func newSocket(conn *net.UDPConn) *socket {
+func newSocket(conn *net.UDPConn, _ bool) *socket {
 	_ = conn.SetReadBuffer(datagramBuffer) // it is only cut to the limit
 	return &socket{conn}
 }
