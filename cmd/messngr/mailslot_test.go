@@ -5,6 +5,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"net"
+	"net/netip"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -14,6 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/messngr/messngr/internal/lab"
+	"github.com/messngr/messngr/mailslot"
+	"github.com/messngr/messngr/netbios"
+	"github.com/messngr/messngr/netbios/nbdgm"
 )
 
 // Messages in datagrams. No free program receives them, so that those who judge
@@ -243,6 +248,47 @@ func TestShownOnce(t *testing.T) {
 	if got := s.texts(t, 5); len(got) != 5 {
 		t.Errorf("got %q", got)
 	}
+	// What a session has brought, and then comes in a datagram, is one.
+	if out := netSend(t, h3, "", "ALICE", "both ways"); out.Code != 0 {
+		t.Error(out.Stderr)
+	}
+	h3.Do(t, func() error { return writeMessage(s.Addr, "HOST3", "ALICE", "both ways") })
+	for deadline := time.Now().Add(10 * time.Second); s.counters(t, "mailslot")["copies"] < 3 && time.Now().Before(deadline); {
+		time.Sleep(20 * time.Millisecond)
+	}
+	if got := s.texts(t, 6); len(got) != 6 || s.counters(t, "mailslot")["copies"] != 3 {
+		t.Errorf("got %q, counted %v", got, s.counters(t, "mailslot"))
+	}
+}
+
+// writeMessage sends a datagram as WinPopup does to one computer or user.
+func writeMessage(host netip.Addr, from, to, text string) error {
+	body, err := mailslot.Message{From: []byte(from), To: []byte(to), Text: []byte(text)}.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	data, err := mailslot.Write{Name: []byte(mailslot.Messenger), Class: mailslot.Class2, Data: body}.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	p := nbdgm.Packet{Type: nbdgm.DirectUnique, Flags: nbdgm.First, Source: netip.AddrPortFrom(host, 138), Data: data}
+	if p.SourceName, err = netbios.NewName(from, netbios.Workstation); err != nil {
+		return err
+	}
+	if p.DestinationName, err = netbios.NewName(to, netbios.Messenger); err != nil {
+		return err
+	}
+	packet, err := p.AppendBinary(nil)
+	if err != nil {
+		return err
+	}
+	conn, err := net.DialUDP("udp4", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(host, 138)))
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = conn.Write(packet)
+	return err
 }
 
 // On a host where nmbd has the port, all else works; and an nmbd on the segment
