@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
-	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/messngr/messngr/internal/api"
@@ -34,17 +33,6 @@ type overload struct {
 	Missing int `json:"missing"` // neither
 }
 
-// A castLatency is the time from a datagram to a subscriber of the service, in
-// microseconds.
-type castLatency struct {
-	Rate float64 `json:"rate"` // datagrams a second
-	P50  float64 `json:"p50_us"`
-	P99  float64 `json:"p99_us"`
-}
-
-// latencyRates are the loads under which latency is measured: none, and much.
-var latencyRates = []int{50, 10_000}
-
 // datagrams measures messages in datagrams.
 func (b *bench) datagrams(ctx context.Context, p place) (err error) {
 	b.progress("datagrams a second: the floor and messngr")
@@ -66,7 +54,7 @@ func (b *bench) datagrams(ctx context.Context, p place) (err error) {
 		return err
 	}
 	for _, rate := range latencyRates {
-		b.progress("datagrams: time to a subscriber, %d a second", rate)
+		b.progress("datagrams: time to a subscriber, %d a second, of the floor and of messngr", rate)
 		l, err := b.castLatency(ctx, p, rate, size)
 		if err != nil {
 			return err
@@ -90,31 +78,30 @@ func (b *bench) datagramsSize() castSize {
 	if b.Quick {
 		return castSize{rounds: 1, slice: 50 * time.Millisecond, from: 1000, steps: 8, watch: 100 * time.Millisecond}
 	}
-	return castSize{rounds: 3, slice: time.Second, from: 100_000, steps: 16, watch: 3 * time.Second}
+	return castSize{rounds: 3, slice: time.Second, from: 100_000, steps: 16, watch: 2 * time.Second}
 }
 
-// highest raises the rate until something is lost, or until the sender has no
-// more to give, and returns the last that went well. If already the first is too
-// much it goes down.
+// highest looks for the highest rate at which nothing is lost: down from the
+// first one until all arrives, and up from there in smaller steps, until
+// something is lost or the sender has no more to give.
 func highest(size castSize, try func(rate int) (casted, bool, error)) (best float64, err error) {
-	factor := 1.15
-	for rate, step := float64(size.from), 0; step < size.steps; rate, step = rate*factor, step+1 {
+	const down, up = 0.7, 1.1
+	rate, tooMuch := float64(size.from), math.Inf(1)
+	for range size.steps {
 		c, whole, err := try(int(rate))
 		switch {
 		case err != nil:
 			return 0, err
-		case !whole && step == 0:
-			factor = 0.7
-			continue
-		case !whole && factor > 1:
-			return best, nil
-		case !whole:
+		case whole:
+			best = max(best, c.Rate)
+		case best == 0:
+			rate, tooMuch = rate*down, rate
 			continue
 		}
-		best = max(best, c.Rate)
-		if factor < 1 || c.Rate < 0.9*rate { // it is the sender's limit
+		if !whole || c.Rate < 0.9*rate || rate*up >= tooMuch {
 			break
 		}
+		rate *= up
 	}
 	if best == 0 {
 		return 0, errors.New("at every rate some datagrams were lost")
@@ -203,56 +190,6 @@ func (b *bench) overload(ctx context.Context, p place, rate int, size castSize) 
 	return s.settled(ctx, overload{}, c.Sent)
 }
 
-// castLatency subscribes, and looks how old each message is when it comes.
-func (b *bench) castLatency(ctx context.Context, p place, rate int, size castSize) (l castLatency, err error) {
-	s, err := b.serve(ctx, p)
-	if err != nil {
-		return l, err
-	}
-	defer func() { err = errors.Join(err, s.end()) }()
-	watching, cancel := context.WithCancel(ctx)
-	defer cancel()
-	var mu sync.Mutex
-	var ages []float64
-	ended := make(chan error, 1)
-	go func() {
-		ended <- api.NewClient(s.data).Messages(watching, api.Query{Last: 0, Watch: true}, func(m api.Message) error {
-			stamp, _, _ := strings.Cut(m.Text, " ")
-			sent, err := strconv.ParseInt(stamp, 10, 64)
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			defer mu.Unlock()
-			ages = append(ages, float64(time.Now().UnixNano()-sent)/1000)
-			return nil
-		})
-	}()
-	time.Sleep(100 * time.Millisecond) // the subscription
-	c, err := b.cast(ctx, p, castLoad{Addr: mailslotAddr, To: p.name, Rate: rate, For: size.watch})
-	if err != nil {
-		return l, err
-	}
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		mu.Lock()
-		n := len(ages)
-		mu.Unlock()
-		if n == c.Sent {
-			break
-		}
-		if time.Now().After(deadline) {
-			return l, fmt.Errorf("the subscriber got %d of %d messages", n, c.Sent)
-		}
-	}
-	cancel()
-	if err := <-ended; err != nil && ctx.Err() == nil && !errors.Is(err, context.Canceled) {
-		return l, err
-	}
-	slices.Sort(ages)
-	at := func(part float64) float64 { return ages[int(part*float64(len(ages)-1))] }
-	return castLatency{Rate: c.Rate, P50: at(0.5), P99: at(0.99)}, nil
-}
-
 // write writes the report for people.
 func (r *datagramsReport) write(b *strings.Builder) {
 	fmt.Fprintf(b, "\nDatagrams a second without losing one: counted by the floor, and made durable by ours; target: %.1f of the floor.\n\n", datagramTarget)
@@ -266,11 +203,5 @@ func (r *datagramsReport) write(b *strings.Builder) {
 	t.row("sent", "stored", "refused", "lost at the socket", "missing", "")
 	t.row(fmt.Sprint(o.Sent), fmt.Sprint(o.Stored), fmt.Sprint(o.Refused), fmt.Sprint(o.Lost), fmt.Sprint(o.Missing), atMost(float64(o.Missing), 0))
 	t.write(b)
-	fmt.Fprintf(b, "\nMicroseconds from a datagram to a subscriber, durable before.\n\n")
-	t = table{}
-	t.row("datagrams a second", "half within", "99 of 100 within")
-	for _, l := range r.Latency {
-		t.row(number(l.Rate), number(l.P50), number(l.P99))
-	}
-	t.write(b)
+	writeLatency(b, r.Latency)
 }

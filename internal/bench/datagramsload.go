@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -12,10 +11,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/messngr/messngr/internal/listener"
 	"github.com/messngr/messngr/mailslot"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbdgm"
@@ -64,6 +61,9 @@ func castMain(args []string, stdout io.Writer) error {
 // begins with the time at which it was sent.
 const castText = 100
 
+// stampSize is the size of a time in decimal digits: nanoseconds, until 2286.
+const stampSize = 19
+
 func (c castLoad) run() (r casted, err error) {
 	conn, err := net.Dial("udp4", c.Addr)
 	if err != nil {
@@ -80,7 +80,7 @@ func (c castLoad) run() (r casted, err error) {
 	if err != nil {
 		return r, err
 	}
-	stamp := packet[at : at+19]
+	stamp := packet[at : at+stampSize]
 	begin := time.Now()
 	for {
 		took := time.Since(begin)
@@ -123,7 +123,7 @@ func (c castLoad) packet() (packet []byte, at int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	text := strings.Repeat("0", 19) + strings.Repeat(" x", (castText-19)/2)
+	text := strings.Repeat("0", stampSize) + strings.Repeat(" x", (castText-stampSize)/2)
 	body, err := mailslot.Message{From: []byte("CAST"), To: []byte(c.To), Text: []byte(text)}.AppendBinary(nil)
 	if err != nil {
 		return nil, 0, err
@@ -137,59 +137,6 @@ func (c castLoad) packet() (packet []byte, at int, err error) {
 		SourceName: from, DestinationName: to, Data: data,
 	}.AppendBinary(nil)
 	return packet, bytes.Index(packet, []byte(text)), err
-}
-
-// counted asks the floor how many datagrams it has counted.
-func counted(conn net.Conn) (int, error) {
-	answer := make([]byte, 20)
-	for range 5 {
-		if _, err := conn.Write([]byte("?")); err != nil {
-			return 0, err
-		}
-		if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
-			return 0, err
-		}
-		if n, err := conn.Read(answer); err == nil {
-			return strconv.Atoi(string(answer[:n]))
-		}
-	}
-	return 0, errors.New("the floor does not answer")
-}
-
-// datagramFloorMain is the process of the floor: a plain receiver that counts.
-// What begins with "?" asks for the number.
-func datagramFloorMain(stdin io.Reader, stdout io.Writer) error {
-	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	if err != nil {
-		return err
-	}
-	listener.MakeRoom(conn) // as much as ours has
-	if _, err := fmt.Fprintln(stdout, conn.LocalAddr()); err != nil {
-		return err
-	}
-	var ended atomic.Bool
-	go func() {
-		io.Copy(io.Discard, stdin)
-		ended.Store(true)
-		conn.Close()
-	}()
-	in := make([]byte, 1<<16)
-	for n := 0; ; {
-		size, from, err := conn.ReadFromUDPAddrPort(in)
-		if ended.Load() {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if size > 0 && in[0] == '?' {
-			if _, err := conn.WriteToUDPAddrPort(strconv.AppendInt(nil, int64(n), 10), from); err != nil {
-				return err
-			}
-			continue
-		}
-		n++
-	}
 }
 
 // cast runs a sending process to its end.

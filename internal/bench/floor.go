@@ -27,7 +27,7 @@ func floorMain(args []string, stdin io.Reader, stdout io.Writer) error {
 		return nameFloorMain(args[1:], stdin, stdout)
 	}
 	if len(args) > 0 && args[0] == "datagrams" {
-		return datagramFloorMain(stdin, stdout)
+		return datagramFloorMain(args[1:], stdin, stdout)
 	}
 	f := flag.NewFlagSet("bench floor", flag.ContinueOnError)
 	path := f.String("log", "", "")
@@ -150,7 +150,8 @@ type floorBatch struct {
 	done  chan struct{}
 }
 
-func newFloorLog(path string) (*floorLog, error) {
+// createLog makes the file of a log.
+func createLog(path string) (*os.File, error) {
 	f, err := os.Create(path)
 	if err != nil {
 		return nil, err
@@ -158,7 +159,12 @@ func newFloorLog(path string) (*floorLog, error) {
 	if _, err := f.Write(make([]byte, floorLogSize)); err != nil {
 		return nil, err
 	}
-	if err := f.Sync(); err != nil {
+	return f, f.Sync()
+}
+
+func newFloorLog(path string) (*floorLog, error) {
+	f, err := createLog(path)
+	if err != nil {
 		return nil, err
 	}
 	l := &floorLog{file: f, batch: &floorBatch{done: make(chan struct{})}, work: make(chan struct{}, 1)}
