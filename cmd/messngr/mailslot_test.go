@@ -414,12 +414,21 @@ func TestToMembersElsewhere(t *testing.T) {
 	h3 := serve(t, far.Host(t, 3, "HOST3"), networks)
 	h2 := near.Host(t, 2, "HOST2")
 	config := filepath.Join(h2.Dir, "messngr.toml")
-	writeFile(t, config, hybrid(server))
-	out := netSend(t, h2, "", "--config", config, "/domain", "across the router")
-	if out.Code != 0 || !strings.Contains(out.Stderr, "broadcast on eth0 (10.77.0.255), sent to 1 member elsewhere that the name server knows") {
-		t.Errorf("exit status %d\n%s%s", out.Code, out.Stdout, out.Stderr)
+	for node, elsewhere := range map[string]string{
+		"B": "", // it does not ask the server
+		"P": ", sent to 1 member elsewhere that the name server knows",
+		"M": ", sent to 1 member elsewhere that the name server knows",
+		"H": ", sent to 1 member elsewhere that the name server knows",
+	} {
+		writeFile(t, config, hybrid(server)+fmt.Sprintf("node_type = %q\n", node))
+		out := netSend(t, h2, "", "--config", config, "/domain", "across the router as "+node)
+		if out.Code != 0 || !strings.Contains(out.Stderr, "broadcast on eth0 (10.77.0.255)"+elsewhere+"; ") {
+			t.Errorf("%s: exit status %d\n%s%s", node, out.Code, out.Stdout, out.Stderr)
+		}
 	}
-	if got := h3.texts(t, 1); !slices.Equal(got, []string{"across the router"}) {
+	got := h3.texts(t, 3)
+	slices.Sort(got)
+	if want := []string{"across the router as H", "across the router as M", "across the router as P"}; !slices.Equal(got, want) {
 		t.Errorf("%s has %q", h3.Name, got)
 	}
 }

@@ -198,7 +198,11 @@ func (s *Sender) nodeFlags() nbdgm.Flags {
 
 // elsewhere returns the members of a group that a broadcast does not reach, as
 // far as name servers know them: those of an internet group, [MS-MAIL] 3.1.4.1.
+// A B node asks no server.
 func (s *Sender) elsewhere(ctx context.Context, group netbios.Name, on []links.Link) []netip.Addr {
+	if s.cfg.Resolver.Type() == "B" {
+		return nil
+	}
 	var members []netip.Addr
 	for _, suffix := range []netbios.Suffix{netbios.Workstation, netbios.DomainController} {
 		for _, addr := range s.cfg.Resolver.AtServers(ctx, group.WithSuffix(suffix)) {
