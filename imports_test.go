@@ -128,7 +128,7 @@ var rules = []rule{
 		why: "it makes messages of bytes and hands them on: what becomes of them (guard, store, hub) is its caller's to say",
 	},
 	{
-		packages: "internal/sender", may: ". dcerpc dcerpc/epm internal/links internal/oem internal/resolver internal/rpc mailslot msgsvc netbios netbios/nbdgm netbios/nbss smb", uses: "golang.org/x/text/unicode/norm",
+		packages: "internal/sender", may: ". dcerpc dcerpc/epm dcerpc/ncadg internal/links internal/oem internal/resolver internal/rpc mailslot msgsvc netbios netbios/nbdgm netbios/nbss smb", uses: "golang.org/x/text/unicode/norm",
 		why: "it makes bytes of messages: it works with a service and without, so it knows neither store nor configuration",
 	},
 	{
@@ -151,7 +151,7 @@ var rules = []rule{
 	},
 	{
 		packages: "internal/server",
-		may:      ". internal/api internal/config internal/display internal/guard internal/hub internal/listener internal/names internal/neighbours internal/oem internal/resolver internal/rpc internal/sender internal/store internal/wins mailslot/browse netbios netbios/nbns",
+		may:      ". dcerpc/epm internal/api internal/config internal/display internal/guard internal/hub internal/listener internal/names internal/neighbours internal/oem internal/resolver internal/rpc internal/sender internal/store internal/wins mailslot/browse msgsvc netbios netbios/nbns",
 		uses:     "golang.org/x/sync/errgroup",
 		why:      "the one assembly knows every part, but bytes on the wire are the business of listener, sender, names, wins and rpc alone; it hands packets from names to wins",
 	},

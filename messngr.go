@@ -34,6 +34,7 @@ type Transport string
 const (
 	SMB      Transport = "smb"      // SMB_COM_SEND_* commands on a NetBIOS session (TCP 139)
 	Mailslot Transport = "mailslot" // a write to \MAILSLOT\MESSNGR in a NetBIOS datagram (UDP 138)
+	RPC      Transport = "rpc"      // NetrSendMessage over connectionless RPC (UDP 135 and the port that it maps)
 	Local    Transport = "local"    // the service's own unix socket
 )
 

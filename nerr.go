@@ -13,7 +13,9 @@ type NERR uint16
 
 // The numbers with which a delivery can fail.
 const (
+	NERRBufTooSmall      NERR = 2123 // NERR_BufTooSmall
 	NERRNetworkError     NERR = 2136 // NERR_NetworkError
+	NERRInternalError    NERR = 2140 // NERR_InternalError
 	NERRNameNotFound     NERR = 2273 // NERR_NameNotFound
 	NERRAlreadyExists    NERR = 2276 // NERR_AlreadyExists
 	NERRTooManyNames     NERR = 2277 // NERR_TooManyNames
@@ -48,7 +50,9 @@ const (
 // nerrTexts are the texts as the users of Windows know them; %1 is what the
 // command puts in.
 var nerrTexts = map[NERR]string{
+	2123: "The buffer for the answer is too small.",
 	2136: "A general network error has occurred.",
+	2140: "An internal error occurred.",
 	2270: "A computer name has not been configured.",
 	2271: "The Messenger service is already started.",
 	2272: "The Messenger service failed to start.",

@@ -117,22 +117,30 @@ type Listener struct {
 	What    string   `json:"what"`    // what comes through it, in words
 	Address string   `json:"address"` // such as "[::]:139/tcp"
 	Open    bool     `json:"open"`
+	Off     bool     `json:"off,omitempty"`    // the configuration has not turned it on
 	On      []string `json:"on,omitempty"`     // the addresses on which peers reach it
+	For     string   `json:"for,omitempty"`    // who is served, in words; "" for those whom the guard serves
 	Error   string   `json:"error,omitempty"`  // why it is not open
 	Remedy  string   `json:"remedy,omitempty"` // what to do about it
 	// Counters are what it has counted since the start.
 	Counters map[string]int64 `json:"counters,omitempty"`
 }
 
-// Line says in one line whether the listener is open, on which addresses, or
-// why not and what to do.
+// Line says in one line whether the listener is open, on which addresses and for
+// whom, or why not and what to do.
 func (l Listener) Line() string {
 	if l.Open {
 		line := fmt.Sprintf("%-7s%s (%s)", "open", l.What, l.Address)
 		if len(l.On) > 0 {
 			line += " on " + strings.Join(l.On, ", ")
 		}
+		if l.For != "" {
+			line += " for " + l.For
+		}
 		return line
+	}
+	if l.Off {
+		return fmt.Sprintf("%-7s%s (%s): %s", "off", l.What, l.Address, l.Remedy)
 	}
 	line := fmt.Sprintf("%-7s%s (%s): %s", "closed", l.What, l.Address, l.Error)
 	if l.Remedy != "" {

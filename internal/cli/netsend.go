@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ const maxInput = 1 << 20
 type netSend struct {
 	settings
 	from        string
+	transport   string
 	port        uint16
 	codePage    int
 	lmhosts     string
@@ -89,6 +91,8 @@ the networks of this computer, whatever his workgroup, and each answers.`,
 	o.fileFlag(cmd)
 	f.StringVar(&o.from, "from", "", "sender's `NAME` (default the computer name)")
 	f.StringVar(&o.Name, "name", "", "computer `NAME` that calls (default as configured, else the host's)")
+	f.StringVar(&o.transport, "transport", "", "`WAY` to send: smb, rpc, or auto, by RPC when no session can be had (default as configured, else auto)")
+	_ = cmd.RegisterFlagCompletionFunc("transport", cobra.FixedCompletions(transports, cobra.ShellCompDirectiveNoFileComp))
 	f.Uint16Var(&o.port, "port", 0, "TCP `PORT` to call (default as configured, else 139)")
 	f.IntVar(&o.codePage, "code-page", 0, "code `PAGE` in which the recipient reads (default as configured, else 850)")
 	f.StringVar(&o.lmhosts, "lmhosts", "", "LMHOSTS `FILE` to look in first")
@@ -109,6 +113,9 @@ the networks of this computer, whatever his workgroup, and each answers.`,
 	})
 	return cmd
 }
+
+// transports are the ways that --transport takes.
+var transports = []string{"auto", "smb", "rpc"}
 
 func (p Process) netSend(ctx context.Context, o netSend, to string, words []string) error {
 	cfg, err := o.load()
@@ -159,6 +166,15 @@ func (p Process) sender(o netSend, cfg *config.Config) (*sender.Sender, error) {
 	if o.timeout == 0 {
 		o.timeout = cfg.Send.Timeout
 	}
+	if o.transport == "" {
+		o.transport = cfg.Send.Transport
+	}
+	if !slices.Contains(transports, o.transport) {
+		return nil, usagef("--transport %s: it takes one of %s", o.transport, strings.Join(transports, ", "))
+	}
+	if o.transport == "rpc" && o.singleBlock {
+		return nil, usagef("--single-block is a way to send over a session: leave it out with --transport rpc")
+	}
 	if o.timeout < 0 {
 		return nil, usagef("--timeout %v: it takes a time such as 10s", o.timeout)
 	}
@@ -176,9 +192,18 @@ func (p Process) sender(o netSend, cfg *config.Config) (*sender.Sender, error) {
 	}
 	return sender.New(sender.Config{
 		Resolver: newResolver(cfg, hosts), Computer: cfg.Name,
-		Port: o.port, Timeout: o.timeout, MaxText: cfg.Send.MaxText, MaxCast: cfg.Send.MaxCast,
-		Page: pageOf, SingleBlock: o.singleBlock,
+		Port: o.port, MapperPort: cfg.Send.RPCPort, Timeout: o.timeout, MaxText: cfg.Send.MaxText, MaxCast: cfg.Send.MaxCast,
+		Page: pageOf, SingleBlock: o.singleBlock, Transport: transportOf(o.transport),
 	}), nil
+}
+
+// transportOf returns the way to send that a word names; empty for the choice of
+// the sender.
+func transportOf(word string) messngr.Transport {
+	if word == "auto" {
+		return ""
+	}
+	return messngr.Transport(word)
 }
 
 // sambaLMHosts is where Samba keeps its LMHOSTS file on Debian.

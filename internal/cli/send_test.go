@@ -17,7 +17,7 @@ var dates = regexp.MustCompile(`\d+/\d+/\d{4} \d+:\d\d:\d\d [AP]M`)
 func TestSendToNobody(t *testing.T) {
 	s := newStation(t) // nobody listens
 	got := s.run("net", "send", "--config", s.conf, "HOST1", "Hello")
-	detail := fmt.Sprintf("127.0.0.1 refuses TCP port %d: neither a Messenger Service nor Samba listens there", s.port)
+	detail := fmt.Sprintf("127.0.0.1 refuses TCP port %d: neither a Messenger Service nor Samba listens there; nor is there an RPC endpoint mapper (UDP port %[1]d)", s.port)
 	want := result{code: 1, err: `An error occurred while sending a message to HOST1.
 
 The message alias could not be found on the network.

@@ -41,7 +41,7 @@ func newStation(t *testing.T) *station {
 		}
 	}
 	s.conf = writeFile(t, filepath.Join(s.data, "messngr.toml"),
-		fmt.Sprintf("name = 'HOST1'\n[smb]\nlisten = ['127.0.0.1:%d']\n[mailslot]\nlisten = []\n[names]\nlisten = ''\n[send]\nport = %d\ntimeout = '5s'\n", s.port, s.port))
+		fmt.Sprintf("name = 'HOST1'\n[smb]\nlisten = ['127.0.0.1:%d']\n[mailslot]\nlisten = []\n[names]\nlisten = ''\n[send]\nport = %d\nrpc_port = %d\ntimeout = '5s'\n", s.port, s.port, s.port))
 	// Without it, net send would ask the network for the name.
 	writeFile(t, filepath.Join(s.data, "lmhosts"), "127.0.0.1 HOST1\n")
 	return s
@@ -160,6 +160,7 @@ func TestServeShows(t *testing.T) {
 			"  HOST1<03>            unique  not known to any network\n  WORKGROUP<00>        group   not known to any network\n",
 		fmt.Sprintf("open   messages over NetBIOS sessions (127.0.0.1:%d/tcp) on 127.0.0.1\n", s.port),
 		"\n  connections  2\n  messages     2\n",
+		"\noff    NetrSendMessage (:135/udp): enabled = true in [rpc] opens it\n",
 	} {
 		if !strings.Contains(status.out, want) {
 			t.Errorf("status: %q is not in\n%s%s", want, status.out, status.err)
@@ -178,7 +179,7 @@ func TestServeShows(t *testing.T) {
 		t.Error(err)
 	}
 	if st.Version != "test" || st.Data != s.data || st.Computer != "HOST1" || st.PID != serve.Process.Pid ||
-		len(st.Listeners) != 1 || !st.Listeners[0].Open || st.Listeners[0].Counters["messages"] != 2 {
+		len(st.Listeners) != 2 || !st.Listeners[0].Open || st.Listeners[1].Name != "rpc" || st.Listeners[1].Open || st.Listeners[0].Counters["messages"] != 2 {
 		t.Errorf("status --json: %+v", st)
 	}
 

@@ -74,6 +74,15 @@ func TestBadValues(t *testing.T) {
 		{"wins.min_ttl = '1h'\nwins.max_ttl = '30m'", `f: wins.max_ttl: 30m0s is less than min_ttl, 1h0m0s`},
 		{"wins.min_ttl = 'x'", `f: wins.min_ttl: "x" is not a time such as "90s"`},
 
+		// RPC
+		{"rpc.interfaces = ['eth0', '']", `f: rpc.interfaces: "" is not the name of an interface, such as "eth0"`},
+		{"rpc.networks = ['everybody']", `f: rpc.networks: "everybody" is neither "on-link" nor an address nor a network such as 10.8.0.0/16`},
+		{"rpc.listen = ''", `f: rpc.listen: "" is not an address with a port, such as ":135" or "10.77.0.2:135"`},
+		{"rpc.port = -1", `f: rpc.port: -1 is not between 0 and 65535`},
+		{"rpc.one_way = 'admit'", `f: rpc.one_way: "admit" is not one of refuse, quarantine`},
+		{"rpc.manage = ['10.8.0.1/16']", `f: rpc.manage: "10.8.0.1/16" has bits behind the mask: it means 10.8.0.0/16 or 10.8.0.1`},
+		{"send.transport = 'mailslot'", `f: send.transport: "mailslot" is not one of auto, smb, rpc`},
+
 		// numbers
 		{"smb.code_page = 1", `f: smb.code_page: no code page 1: choose one of ` + pages},
 		{"send.code_page = 2", `f: send.code_page: no code page 2: choose one of ` + pages},
@@ -82,6 +91,7 @@ func TestBadValues(t *testing.T) {
 		{"smb.max_connections_per_source = -1", `f: smb.max_connections_per_source: -1 is not between 1 and 65536`},
 		{"smb.max_unfinished = 65535", `f: smb.max_unfinished: 65535 is not between 65536 and 1073741824`},
 		{"send.port = 65536", `f: send.port: 65536 is not between 1 and 65535`},
+		{"send.rpc_port = 0", `f: send.rpc_port: 0 is not between 1 and 65535`},
 		{"send.max_text = 65537", `f: send.max_text: 65537 is not between 1 and 65536`},
 		{"send.max_workgroup_text = 422", `f: send.max_workgroup_text: 422 is not between 1 and 421`},
 

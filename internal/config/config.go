@@ -43,6 +43,7 @@ type Config struct {
 	Mailslot Mailslot
 	Names    Names
 	WINS     WINS
+	RPC      RPC
 	Inject   string         // the path of a socket for messages of every user; empty: none
 	Display  display.Config // what the file says of it; the terminal's part is the caller's
 	Send     Send
@@ -85,13 +86,26 @@ type WINS struct {
 	MinTTL, MaxTTL time.Duration
 }
 
+// RPC configures the door for NetrSendMessage.
+type RPC struct {
+	Enabled    bool
+	Interfaces []string     // none: all
+	Guard      guard.Config // who may call, of those whom the guard serves
+	Listen     string       // of the endpoint mapper, UDP and TCP
+	Port       uint16       // of the service itself, UDP and TCP; 0: the system's choice
+	Quarantine bool         // one-way calls are quarantined, not refused
+	Manage     guard.Config // who may ask for message names and change them
+}
+
 // Send configures the sender.
 type Send struct {
-	Port     uint16
-	Timeout  time.Duration
-	CodePage *oem.Page
-	MaxText  int // bytes of the code page
-	MaxCast  int // the same, of a text to a workgroup
+	Transport string // "auto", "smb" or "rpc"
+	Port      uint16 // TCP, of a session
+	RPCPort   uint16 // UDP, of the endpoint mapper
+	Timeout   time.Duration
+	CodePage  *oem.Page
+	MaxText   int // bytes of the code page
+	MaxCast   int // the same, of a text to a workgroup
 }
 
 // Page returns the code page of the station with that address or one of those

@@ -13,6 +13,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/messngr/messngr/internal/display"
+	"github.com/messngr/messngr/internal/guard"
 	"github.com/messngr/messngr/internal/oem"
 	"github.com/messngr/messngr/netbios"
 )
@@ -50,8 +51,9 @@ func TestDefaults(t *testing.T) {
 		Mailslot: Mailslot{Listen: []string{":138"}, MaxWaiting: 16384},
 		Names:    Names{Listen: ":137", BroadcastTimeout: 250 * time.Millisecond, ServerTimeout: 1500 * time.Millisecond, LMHosts: "/data/lmhosts"},
 		WINS:     WINS{MinTTL: 40 * time.Minute, MaxTTL: 144 * time.Hour},
+		RPC:      RPC{Interfaces: []string{}, Listen: ":135", Manage: guard.Config{OnlyNetworks: true}},
 		Display:  display.Config{Header: "Message from {from} to {to} on {date}"},
-		Send:     Send{Port: 139, Timeout: 10 * time.Second, CodePage: page(t, 850), MaxText: 4095, MaxCast: 421},
+		Send:     Send{Transport: "auto", Port: 139, RPCPort: 135, Timeout: 10 * time.Second, CodePage: page(t, 850), MaxText: 4095, MaxCast: 421},
 	}
 	samePage := cmp.Comparer(func(a, b *oem.Page) bool { return a == b })
 	if diff := cmp.Diff(want, c, samePage, cmp.AllowUnexported(Config{})); diff != "" {
@@ -153,6 +155,14 @@ serve = true
 static = "/etc/static"
 min_ttl = "1h"
 max_ttl = "2h"
+[rpc]
+enabled = true
+interfaces = ["eth0", "Ethernet 2"]
+networks = ["10.8.0.0/16"]
+listen = "10.77.0.2:1135"
+port = 1026
+one_way = "quarantine"
+manage = ["10.77.0.9"]
 [inject]
 socket = "/run/x.sock"
 [display]
@@ -160,7 +170,9 @@ header = "{from}: {provenance}"
 date = "%Y-%m-%d"
 bell = true
 [send]
+transport = "rpc"
 port = 1139
+rpc_port = 1135
 timeout = "3s"
 code_page = 1252
 max_text = 128
@@ -182,7 +194,7 @@ level = "debug"
 		c.Name, c.Workgroup, c.Aliases, c.Guard.OnlyNetworks, len(c.Guard.Networks),
 		c.SMB.Listen, c.SMB.CodePage.Number(), c.SMB.MaxText, c.SMB.MaxConnections, c.SMB.MaxPerSource, c.SMB.MaxUnfinished,
 		c.SMB.IdleTimeout, c.SMB.MessageTimeout,
-		c.Mailslot, c.Names, c.WINS, c.Inject, c.Display, c.Send.Port, c.Send.Timeout, c.Send.CodePage.Number(), c.Send.MaxText, c.Send.MaxCast, c.Log.String(),
+		c.Mailslot, c.Names, c.WINS, c.RPC, c.Inject, c.Display, c.Send.Transport, c.Send.Port, c.Send.RPCPort, c.Send.Timeout, c.Send.CodePage.Number(), c.Send.MaxText, c.Send.MaxCast, c.Log.String(),
 	}
 	want := []any{
 		"FRONT-DESK", "BÄCKEREI", []string{"UPS", "OPERATOR"}, false, 3,
@@ -195,12 +207,20 @@ level = "debug"
 			Order:   []string{"dns", "wins"}, BroadcastTimeout: 750 * time.Millisecond, ServerTimeout: 5 * time.Second,
 			LMHosts: "/etc/lmhosts",
 		},
-		WINS{Serve: true, Static: "/etc/static", MinTTL: time.Hour, MaxTTL: 2 * time.Hour}, "/run/x.sock",
+		WINS{Serve: true, Static: "/etc/static", MinTTL: time.Hour, MaxTTL: 2 * time.Hour},
+		RPC{
+			Enabled: true, Interfaces: []string{"eth0", "Ethernet 2"},
+			Guard:  guard.Config{Networks: []netip.Prefix{netip.MustParsePrefix("10.8.0.0/16")}, OnlyNetworks: true},
+			Listen: "10.77.0.2:1135", Port: 1026, Quarantine: true,
+			Manage: guard.Config{Networks: []netip.Prefix{netip.MustParsePrefix("10.77.0.9/32")}, OnlyNetworks: true},
+		},
+		"/run/x.sock",
 		display.Config{Header: "{from}: {provenance}", Date: "%Y-%m-%d", Bell: true},
-		uint16(1139), 3 * time.Second, 1252, 128, 127, "DEBUG",
+		"rpc", uint16(1139), uint16(1135), 3 * time.Second, 1252, 128, 127, "DEBUG",
 	}
 	sameAddr := cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })
-	if diff := cmp.Diff(want, got, sameAddr); diff != "" {
+	samePrefix := cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+	if diff := cmp.Diff(want, got, sameAddr, samePrefix); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/messngr/messngr/internal/display"
 	"github.com/messngr/messngr/internal/guard"
@@ -63,6 +64,16 @@ type file struct {
 		MaxTTL string `toml:"max_ttl"`
 	} `toml:"wins"`
 
+	RPC struct {
+		Enabled    bool     `toml:"enabled"`
+		Interfaces []string `toml:"interfaces"`
+		Networks   []string `toml:"networks"`
+		Listen     string   `toml:"listen"`
+		Port       int      `toml:"port"`
+		OneWay     string   `toml:"one_way"`
+		Manage     []string `toml:"manage"`
+	} `toml:"rpc"`
+
 	Inject struct {
 		Socket string `toml:"socket"`
 	} `toml:"inject"`
@@ -74,11 +85,13 @@ type file struct {
 	} `toml:"display"`
 
 	Send struct {
-		Port     int    `toml:"port"`
-		Timeout  string `toml:"timeout"`
-		CodePage int    `toml:"code_page"`
-		MaxText  int    `toml:"max_text"`
-		MaxCast  int    `toml:"max_workgroup_text"`
+		Transport string `toml:"transport"`
+		Port      int    `toml:"port"`
+		RPCPort   int    `toml:"rpc_port"`
+		Timeout   string `toml:"timeout"`
+		CodePage  int    `toml:"code_page"`
+		MaxText   int    `toml:"max_text"`
+		MaxCast   int    `toml:"max_workgroup_text"`
 	} `toml:"send"`
 
 	Log struct {
@@ -99,6 +112,7 @@ func (f *file) check() (c *Config, option string, err error) {
 		Mailslot: Mailslot{Listen: f.Mailslot.Listen},
 		Names:    Names{Listen: f.Names.Listen, NodeType: strings.ToUpper(f.Names.NodeType)},
 		WINS:     WINS{Serve: f.WINS.Serve, Static: f.WINS.Static},
+		RPC:      RPC{Enabled: f.RPC.Enabled, Interfaces: f.RPC.Interfaces, Listen: f.RPC.Listen, Quarantine: f.RPC.OneWay == "quarantine"},
 		Display:  display.Config{Header: f.Display.Header, Date: f.Display.Date, Bell: f.Display.Bell},
 	}
 	for _, step := range []struct {
@@ -152,6 +166,18 @@ func (f *file) check() (c *Config, option string, err error) {
 			}
 			return nil
 		}},
+		{"rpc.interfaces", func() error { return each(f.RPC.Interfaces, checkInterface) }},
+		{"rpc.networks", func() (err error) {
+			c.RPC.Guard, err = networks(f.RPC.Networks)
+			return err
+		}},
+		{"rpc.listen", func() error { return checkAddress(f.RPC.Listen, 135) }},
+		{"rpc.port", port(&c.RPC.Port, f.RPC.Port, 0)},
+		{"rpc.one_way", func() error { return oneOf(f.RPC.OneWay, "refuse", "quarantine") }},
+		{"rpc.manage", func() (err error) {
+			c.RPC.Manage, err = networks(f.RPC.Manage)
+			return err
+		}},
 		{"inject.socket", func() error {
 			if c.Inject = f.Inject.Socket; c.Inject != "" && !filepath.IsAbs(c.Inject) {
 				return fmt.Errorf("%q does not begin at the root, as /run/messngr-inject.sock does: other programs must find it", c.Inject)
@@ -162,12 +188,12 @@ func (f *file) check() (c *Config, option string, err error) {
 		{"send.max_text", between(&c.Send.MaxText, f.Send.MaxText, 1, 1<<16)},
 		{"send.max_workgroup_text", between(&c.Send.MaxCast, f.Send.MaxCast, 1, 421)},
 		{"send.timeout", timeSpan(&c.Send.Timeout, f.Send.Timeout)},
-		{"send.port", func() error {
-			var port int
-			err := between(&port, f.Send.Port, 1, 65535)()
-			c.Send.Port = uint16(port)
-			return err
+		{"send.transport", func() error {
+			c.Send.Transport = f.Send.Transport
+			return oneOf(f.Send.Transport, "auto", "smb", "rpc")
 		}},
+		{"send.port", port(&c.Send.Port, f.Send.Port, 1)},
+		{"send.rpc_port", port(&c.Send.RPCPort, f.Send.RPCPort, 1)},
 		{"log.level", func() error {
 			if c.Log.UnmarshalText([]byte(f.Log.Level)) != nil {
 				return fmt.Errorf("%q is not one of debug, info, warn, error", f.Log.Level)
@@ -310,7 +336,15 @@ func (s *station) add(match string) error {
 	return nil
 }
 
-// networks reads guard.networks.
+// checkInterface checks the name of an interface. It need not be there yet.
+func checkInterface(name string) error {
+	if strings.TrimSpace(name) == "" || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("%q is not the name of an interface, such as \"eth0\"", name)
+	}
+	return nil
+}
+
+// networks reads a list of those who are served, such as guard.networks.
 func networks(words []string) (guard.Config, error) {
 	g := guard.Config{OnlyNetworks: true}
 	for _, word := range words {
@@ -399,6 +433,16 @@ func between(v *int, n, least, most int) func() error {
 		}
 		*v = n
 		return nil
+	}
+}
+
+// port returns a check that sets *v when n is a port, and not less than least.
+func port(v *uint16, n, least int) func() error {
+	return func() error {
+		var port int
+		err := between(&port, n, least, 65535)()
+		*v = uint16(port)
+		return err
 	}
 }
 

@@ -5,6 +5,7 @@ package guard
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/messngr/messngr"
 )
@@ -17,6 +18,18 @@ type Config struct {
 	// OnlyNetworks turns the rule about on-link sources off: then Networks and
 	// loopback are all that is served.
 	OnlyNetworks bool
+}
+
+// String says in words who is served.
+func (c Config) String() string {
+	who := []string{"this computer"}
+	if !c.OnlyNetworks {
+		who = append(who, "private networks on-link")
+	}
+	for _, n := range c.Networks {
+		who = append(who, n.String())
+	}
+	return strings.Join(who, ", ")
 }
 
 // A Guard admits sources or refuses them. It may be used by many goroutines.

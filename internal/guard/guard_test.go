@@ -56,6 +56,19 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestString(t *testing.T) {
+	for want, cfg := range map[string]Config{
+		"this computer, private networks on-link": {},
+		"this computer": {OnlyNetworks: true},
+		"this computer, private networks on-link, 192.0.2.0/24": {Networks: prefixes("192.0.2.0/24")},
+		"this computer, 192.0.2.0/24, 10.77.0.9/32":             {Networks: prefixes("192.0.2.0/24", "10.77.0.9/32"), OnlyNetworks: true},
+	} {
+		if got := cfg.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func prefixes(s ...string) []netip.Prefix {
 	var ps []netip.Prefix
 	for _, s := range s {

@@ -85,9 +85,11 @@ type Client struct {
 	outputs sync.Pool // of *output
 }
 
-// NewClient returns a client that calls through conn, which Close closes. conn
-// must not be connected: a server may answer from another port than that which
-// was called.
+// NewClient returns a client that calls through conn, which Close closes. As a
+// server may ask back and answer from another port than that which was called,
+// conn should not be connected, but for calls of one server that are idempotent:
+// on a connected socket the system tells that nobody listens there, and the
+// client ends with that.
 func NewClient(conn *net.UDPConn, cfg ClientConfig) *Client {
 	return newClient(newSocket(conn, false), cfg)
 }

@@ -13,8 +13,9 @@ import (
 // to, and answers from there.
 type socket struct {
 	*net.UDPConn
-	six bool   // it is an IPv6 socket, which may carry IPv4 as well
-	in  []byte // control messages of the one who reads
+	connected bool   // all goes to one peer
+	six       bool   // it is an IPv6 socket, which may carry IPv4 as well
+	in        []byte // control messages of the one who reads
 
 	mu  sync.Mutex
 	out []byte // those of who writes
@@ -25,7 +26,7 @@ type socket struct {
 func newSocket(conn *net.UDPConn, wanted bool) *socket {
 	_ = conn.SetReadBuffer(datagramBuffer) // it is only cut to the limit
 	addr := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
-	s := &socket{UDPConn: conn, six: addr.Is6(), in: make([]byte, 128), out: make([]byte, 64)}
+	s := &socket{UDPConn: conn, connected: conn.RemoteAddr() != nil, six: addr.Is6(), in: make([]byte, 128), out: make([]byte, 64)}
 	if !wanted {
 		s.in = nil
 	} else if raw, err := conn.SyscallConn(); err == nil {
@@ -77,6 +78,10 @@ func packetInfo(control []byte) (local netip.Addr, ifindex int) {
 }
 
 func (s *socket) write(b []byte, to netip.AddrPort, local netip.Addr) error {
+	if s.connected {
+		_, err := s.Write(b)
+		return err
+	}
 	if !local.IsValid() || local.IsUnspecified() || local.IsMulticast() {
 		_, err := s.WriteToUDPAddrPort(b, to)
 		return err

@@ -23,6 +23,10 @@ func (s *socket) read(b []byte) (n int, from netip.AddrPort, local netip.Addr, i
 }
 
 func (s *socket) write(b []byte, to netip.AddrPort, _ netip.Addr) error {
+	if s.RemoteAddr() != nil { // all goes to one peer
+		_, err := s.Write(b)
+		return err
+	}
 	_, err := s.WriteToUDPAddrPort(b, to)
 	return err
 }

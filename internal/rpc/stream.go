@@ -17,8 +17,9 @@ import (
 // StreamConfig is what a stream server is told.
 type StreamConfig struct {
 	Interfaces []Interface
-	// Check returns nil for the sources that are served. If it is nil, all are.
-	Check func(source netip.Addr) error
+	// Check returns nil for the sources that are served; local is the address
+	// that was called. If it is nil, all are.
+	Check func(source, local netip.Addr) error
 
 	// MaxConnections and MaxPerSource bound the connections, in all and from
 	// one address. Past a bound, the connection that has been without a call
@@ -45,7 +46,7 @@ func (c *StreamConfig) setDefaults() {
 	c.CallTimeout = cmp.Or(c.CallTimeout, 30*time.Second)
 	c.Log = cmp.Or(c.Log, slog.New(slog.DiscardHandler))
 	if c.Check == nil {
-		c.Check = func(netip.Addr) error { return nil }
+		c.Check = func(source, local netip.Addr) error { return nil }
 	}
 }
 
@@ -128,7 +129,7 @@ func (s *StreamServer) Run(ctx context.Context) error {
 func (s *StreamServer) accept(ctx context.Context, nc net.Conn) {
 	s.stats.connections.Add(1)
 	entry := s.conns.NewConn(nc)
-	if err := s.cfg.Check(entry.Remote.Addr()); err != nil {
+	if err := s.cfg.Check(entry.Remote.Addr(), localAddr(nc).Addr()); err != nil {
 		s.stats.refusedSource.Add(1)
 		s.cfg.Log.Debug("connection refused", "listener", s, "from", entry.Remote, "error", err)
 		nc.Close()

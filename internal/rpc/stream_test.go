@@ -556,7 +556,7 @@ func TestStreamCheck(t *testing.T) {
 		l := newPipes()
 		s := serveStream(t, l, StreamConfig{
 			Interfaces: []Interface{testInterface(newEcho().handle)},
-			Check: func(a netip.Addr) error {
+			Check: func(a, _ netip.Addr) error {
 				if a.String() != "10.77.0.2" {
 					return errors.New("not served")
 				}

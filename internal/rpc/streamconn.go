@@ -52,12 +52,20 @@ type stream struct {
 
 func newStream(s *StreamServer, nc *conns.Conn) *stream {
 	c := &stream{Conn: nc, server: s, in: s.readers.Get().(*ncacn.Reader), maxTransmit: ncacn.MustReceive}
-	if tcp, ok := nc.LocalAddr().(*net.TCPAddr); ok {
-		ap := tcp.AddrPort()
-		c.local = netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
-	}
+	c.local = localAddr(nc)
 	c.in.Reset(nc)
 	return c
+}
+
+// localAddr returns the address of ours that a peer has called; invalid for a
+// connection that is not TCP.
+func localAddr(nc net.Conn) netip.AddrPort {
+	tcp, ok := nc.LocalAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	ap := tcp.AddrPort()
+	return netip.AddrPortFrom(ap.Addr().Unmap().WithZone(""), ap.Port())
 }
 
 // serve reads packets and answers them until the connection ends.

@@ -244,10 +244,10 @@ func newSender(t testing.TB, r *recipient, change func(*Config)) *Sender {
 	cfg := Config{
 		Resolver: &resolver.Resolver{LMHosts: hosts, Port: newNode(t), Retry: 20 * time.Millisecond},
 		Computer: "MYHOST",
-		Port:     r.addr().Port(),
-		Timeout:  5 * time.Second,
-		MaxText:  4095,
-		Page:     func(netip.Addr, ...string) *oem.Page { return page(t, oem.Default) },
+		Port:     r.addr().Port(), Transport: messngr.SMB,
+		Timeout: 5 * time.Second,
+		MaxText: 4095,
+		Page:    func(netip.Addr, ...string) *oem.Page { return page(t, oem.Default) },
 	}
 	if change != nil {
 		change(&cfg)

@@ -18,8 +18,8 @@ import (
 	"github.com/messngr/messngr/netbios"
 )
 
-// Config is what a Sender is told. All fields but MaxCast, DatagramPort and
-// SingleBlock must be set.
+// Config is what a Sender is told. All fields up to Page must be set, but for
+// MaxCast.
 type Config struct {
 	Resolver *resolver.Resolver
 	// Computer is the name that calls.
@@ -36,8 +36,14 @@ type Config struct {
 	// Page returns the code page in which the recipient with that address and
 	// one of those names reads.
 	Page func(addr netip.Addr, names ...string) *oem.Page
+	// Transport is messngr.SMB or messngr.RPC; if empty, a message goes by RPC
+	// when no session is to be had.
+	Transport messngr.Transport
 	// DatagramPort is the UDP port that datagrams go to; 138 if zero.
 	DatagramPort uint16
+	// MapperPort is the UDP port of the recipient's endpoint mapper; 135 if
+	// zero.
+	MapperPort uint16
 	// SingleBlock sends SMB_COM_SEND_MESSAGE instead of start, text and end.
 	SingleBlock bool
 }
@@ -60,13 +66,24 @@ type Draft struct {
 type failure struct {
 	nerr messngr.NERR
 	err  error
+	// unsent says that the recipient has surely not taken the message, and has
+	// not said that it will not: it may be sent another way.
+	unsent bool
 }
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
 func failed(nerr messngr.NERR, format string, args ...any) error {
-	return &failure{nerr, fmt.Errorf(format, args...)}
+	return &failure{nerr: nerr, err: fmt.Errorf(format, args...)}
+}
+
+// unsent returns err, and says of it that the message may be sent another way.
+func unsent(err error) error {
+	if f := (*failure)(nil); errors.As(err, &f) {
+		return &failure{f.nerr, err, true}
+	}
+	return err
 }
 
 // Send sends d to the one recipient that it names: a NetBIOS name, a host name
@@ -107,7 +124,33 @@ func (s *Sender) send(ctx context.Context, d Draft, find func() (resolver.Found,
 		return err
 	}
 	del.Lost = m.lost
-	return s.sendSMB(ctx, found, m, del)
+	return s.transmit(ctx, found, m, del)
+}
+
+// transmit sends a message to whom was found. Where no session is to be had it
+// tries RPC, as Windows does: [MS-MSRP] <25>.
+func (s *Sender) transmit(ctx context.Context, to resolver.Found, m encoded, del *messngr.Delivery) error {
+	if s.cfg.Transport == messngr.RPC {
+		return s.sendRPC(ctx, to, m, del)
+	}
+	err := s.sendSMB(ctx, to, m, del)
+	f := (*failure)(nil)
+	if err == nil || s.cfg.Transport == messngr.SMB || !errors.As(err, &f) || !f.unsent || ctx.Err() != nil {
+		return err
+	}
+	session := *del
+	byRPC := s.sendRPC(ctx, to, m, del)
+	r := (*failure)(nil)
+	switch {
+	case errors.Is(byRPC, errNoMapper):
+		byRPC = fmt.Errorf("nor is there an RPC endpoint mapper (UDP port %d)", s.cfg.mapperPort())
+	case errors.As(byRPC, &r) && r.unsent:
+		byRPC = fmt.Errorf("nor by RPC: %w", byRPC)
+	default:
+		return byRPC
+	}
+	*del = session // it says more than that the other way is closed too
+	return &failure{nerr: f.nerr, err: fmt.Errorf("%w; %w", err, byRPC)}
 }
 
 // find turns what a person wrote into an address and, where it is one, the

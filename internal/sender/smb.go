@@ -36,7 +36,7 @@ func (s *Sender) sendSMB(ctx context.Context, to resolver.Found, m encoded, del 
 	}
 	c, err := s.connect(ctx, to, del)
 	if err != nil {
-		return err
+		return unsent(err)
 	}
 	defer c.close()
 	del.Addr = c.nc.RemoteAddr().(*net.TCPAddr).AddrPort() // it may have been retargeted
@@ -167,8 +167,11 @@ func (c *call) sendBlocks(ctx context.Context, m encoded) error {
 		return err
 	}
 	response, err := c.command(ctx, smb.SendStartMessage, body, c.timeout)
-	if err != nil {
-		return err
+	switch {
+	case errors.Is(err, smb.ErrPaused), errors.Is(err, smb.ErrNoRoom):
+		return err // it would say the same to any other
+	case err != nil:
+		return unsent(err)
 	}
 	group, err := smb.ParseStartResponse(response)
 	if err != nil {

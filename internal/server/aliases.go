@@ -134,6 +134,16 @@ func (a *aliases) reached(to netbios.Name) bool {
 	return false
 }
 
+// named reports whether messages to a name are received here: the name in
+// whatever case, "truncated to 15 characters" as [MS-MSRP] takes names.
+func (a *aliases) named(text string) bool {
+	if runes := []rune(text); len(runes) > netbios.MaxBase {
+		text = string(runes[:netbios.MaxBase])
+	}
+	name, err := a.encode(text)
+	return err == nil && a.unique(name)
+}
+
 // unique reports whether a name is one that this station alone has.
 func (a *aliases) unique(name netbios.Name) bool {
 	return slices.Contains(a.all(), names.Own{Name: name})

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/messngr/messngr/internal/api"
@@ -18,7 +19,7 @@ func (s *server) banner() {
 	st := s.status()
 	var b strings.Builder
 	fmt.Fprintf(&b, "messngr %s, data in %s\n", st.Version, st.Data)
-	for _, line := range listenerLines(st.Listeners) {
+	for _, line := range listenerLines(turnedOn(st.Listeners)) {
 		fmt.Fprintln(&b, "  "+line)
 	}
 	fmt.Fprintf(&b, "  %-7s%s on %s\n", "open", "this computer's commands", filepath.Join(st.Data, api.SocketName))
@@ -48,6 +49,12 @@ func (s *server) banner() {
 	}
 	b.WriteString("Ctrl-C ends it.\n")
 	fmt.Fprint(s.opt.Banner, b.String())
+}
+
+// turnedOn returns the listeners but for those that the configuration has not
+// turned on: who has not asked for them need not hear of them.
+func turnedOn(all []api.Listener) []api.Listener {
+	return slices.DeleteFunc(slices.Clone(all), func(l api.Listener) bool { return l.Off })
 }
 
 // listenerLines returns a line for each listener. A remedy that several need is

@@ -32,6 +32,9 @@ const retryAfter = 10 * time.Second
 type door struct {
 	name, what       string
 	network, address string
+	table            string                // of the configuration
+	forWhom          string                // in words; "" for those whom the guard serves
+	reached          func(netip.Addr) bool // whether it is reached at an address of ours; nil: at all
 	open             func(context.Context) (task, error)
 	log              *slog.Logger
 
@@ -44,7 +47,7 @@ type door struct {
 
 func newDoor(name, what, network, address string, log *slog.Logger, open func(context.Context) (task, error)) *door {
 	return &door{
-		name: name, what: what, network: network, address: address,
+		name: name, what: what, network: network, address: address, table: name,
 		open: open, log: log, tried: make(chan struct{}),
 	}
 }
@@ -86,14 +89,20 @@ func (d *door) set(t task, err error) bool {
 func (d *door) status(l *links) api.Listener {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	address := d.address
+	if b, ok := d.task.(interface{ Addr() net.Addr }); ok { // the system chooses the port
+		host, _, _ := net.SplitHostPort(address)
+		_, port, _ := net.SplitHostPort(b.Addr().String())
+		address = net.JoinHostPort(host, port)
+	}
 	st := api.Listener{
 		Name: d.name, What: d.what,
-		Address: d.address + "/" + d.network,
-		Open:    d.task != nil,
+		Address: address + "/" + d.network,
+		Open:    d.task != nil, For: d.forWhom,
 	}
 	switch {
 	case d.task != nil:
-		st.On = reachedOn(d.address, l)
+		st.On = d.reachedOn(l)
 		st.Counters = d.task.Counters()
 	case d.err != nil:
 		st.Error, st.Remedy = d.explain(d.err)
@@ -101,10 +110,9 @@ func (d *door) status(l *links) api.Listener {
 	return st
 }
 
-// reachedOn returns the addresses on which peers reach a socket that is bound
-// to address.
-func reachedOn(address string, l *links) []string {
-	host, _, err := net.SplitHostPort(address)
+// reachedOn returns the addresses on which peers reach the door.
+func (d *door) reachedOn(l *links) []string {
+	host, _, err := net.SplitHostPort(d.address)
 	if err != nil {
 		return nil
 	}
@@ -113,7 +121,7 @@ func reachedOn(address string, l *links) []string {
 	}
 	var on []string
 	for _, a := range l.addresses() {
-		if a.Is4() { // NetBIOS over TCP/IP is IPv4
+		if a.Is4() && (d.reached == nil || d.reached(a)) { // NetBIOS over TCP/IP is IPv4
 			on = append(on, a.String())
 		}
 	}
@@ -135,16 +143,16 @@ func (d *door) explain(err error) (reason, remedy string) {
 	case errors.Is(err, syscall.EADDRINUSE):
 		owner, ok := portOwner(d.network, port)
 		if !ok {
-			return "port " + port + " is taken by another program", "stop that program, or give another address in [" + d.name + "] listen"
+			return "port " + port + " is taken by another program", "stop that program, or give another address in [" + d.table + "] listen"
 		}
 		remedy := fmt.Sprintf("stop it (kill %d)", owner.pid)
 		if owner.name == "smbd" || owner.name == "nmbd" {
 			remedy = fmt.Sprintf("stop it (systemctl stop %s)", owner.name)
 		}
 		return fmt.Sprintf("port %s is taken by %s (process %d)", port, owner.name, owner.pid),
-			remedy + ", or give another address in [" + d.name + "] listen"
+			remedy + ", or give another address in [" + d.table + "] listen"
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
-		return "no interface has this address", "give an address of this host in [" + d.name + "] listen"
+		return "no interface has this address", "give an address of this host in [" + d.table + "] listen"
 	}
 	return err.Error(), ""
 }

@@ -244,6 +244,7 @@ func (s *server) makeDoors() []*door {
 		}
 		doors = append(doors, newDoor("names", what, "udp", addr, s.log, s.openNames))
 	}
+	doors = append(doors, s.rpcDoors()...)
 	if path := s.cfg.Inject; path != "" {
 		doors = append(doors, newDoor("inject", "messages of this computer's users", "unix", path, s.log,
 			func(context.Context) (task, error) {
@@ -338,6 +339,9 @@ func (s *server) status() api.Status {
 	}
 	for _, d := range s.doors {
 		st.Listeners = append(st.Listeners, d.status(s.links))
+	}
+	if !s.cfg.RPC.Enabled {
+		st.Listeners = append(st.Listeners, s.rpcOff())
 	}
 	return st
 }
