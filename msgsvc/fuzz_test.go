@@ -40,12 +40,15 @@ func FuzzParseNameEnumResponse(f *testing.F) {
 func fuzz[T stub](f *testing.F, parse func([]byte, dcerpc.DataRep) (T, error), prefixes ...string) {
 	for _, prefix := range prefixes {
 		for _, v := range vector.Load(f, prefix) {
-			f.Add(v.Bytes, byte(0x10))
-			f.Add(v.Bytes, byte(0))
+			f.Add(v.Bytes, false)
+			f.Add(v.Bytes, true)
 		}
 	}
-	f.Fuzz(func(t *testing.T, b []byte, label byte) {
-		rep := dcerpc.DataRep{label}
+	f.Fuzz(func(t *testing.T, b []byte, bigEndian bool) {
+		rep := little
+		if bigEndian {
+			rep = big
+		}
 		v, err := parse(b, rep)
 		if err != nil {
 			if !errors.Is(err, ErrInvalid) && !errors.Is(err, io.ErrUnexpectedEOF) {

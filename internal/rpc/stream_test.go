@@ -499,8 +499,8 @@ func TestStreamBounds(t *testing.T) {
 		}
 		synctest.Wait()
 		wantCounted(t, s, map[string]int64{"open": 5, "evicted": 2, "connections": 7})
-		// That of 10.77.0.6 has been without a call for longer, and then the one
-		// whose calls are the longest ago goes.
+		// Two have not made any call; then the one whose call is the longest ago
+		// goes.
 		for _, source := range []string{"10.77.0.7", "10.77.0.8", "10.77.0.9"} {
 			l.call(t, source).bind().echo("new")
 		}
