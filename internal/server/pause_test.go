@@ -446,3 +446,24 @@ func lastID(t *testing.T, s *server) messngr.ID {
 	}
 	return entries[0].ID
 }
+
+// A copy of a message that was held is answered as that was, though the pause is
+// over: it has been shown once.
+func TestCopyOfWhatWasHeld(t *testing.T) {
+	s := newServer(t)
+	if err := s.Pause(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.deliverDatagrams(t.Context(), said(messngr.Mailslot, "x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Continue(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.deliver(t.Context(), said(messngr.SMB, "x")); !errors.Is(err, messngr.ErrPaused) {
+		t.Errorf("the copy: %v", err)
+	}
+	if got := s.stored(t); len(got) != 1 {
+		t.Errorf("stored %q", got)
+	}
+}
