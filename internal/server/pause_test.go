@@ -467,3 +467,43 @@ func TestCopyOfWhatWasHeld(t *testing.T) {
 		t.Errorf("stored %q", got)
 	}
 }
+
+// A late store keeps what it is told to hold after something else has happened.
+type late struct {
+	store.Store
+	first func()
+}
+
+func (l *late) Withhold(ctx context.Context, state messngr.State, by string, m ...*messngr.Message) error {
+	l.first()
+	return l.Store.Withhold(ctx, state, by, m...)
+}
+
+// A message that is being held while the recipient continues is shown too.
+func TestContinueMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newServer(t)
+		s.opt.Terminal = true
+		shown, stop := s.shown(t)
+		defer stop()
+		if err := s.Pause(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.store = &late{s.store, func() {
+			if err := s.Continue(t.Context()); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait() // what is held so far has been shown
+		}}
+		if err := s.deliver(t.Context(), said(messngr.SMB, "x")); !errors.Is(err, messngr.ErrPaused) {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if diff := cmp.Diff([]string{"x"}, shown()); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{"displayed x"}, s.stored(t)); diff != "" {
+			t.Error(diff)
+		}
+	})
+}

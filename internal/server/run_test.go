@@ -126,9 +126,11 @@ func TestStop(t *testing.T) {
 			done <- Run(context.Background(), cfg, Options{Out: io.Discard, Banner: &banner, Log: slog.New(slog.DiscardHandler)})
 		}()
 		await(t, "the banner", func() bool { return strings.HasSuffix(banner.String(), "Ctrl-C ends it.\n") })
-		if err := api.NewClient(data).Stop(t.Context()); err != nil {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if err := api.NewClient(data).Stop(ctx); err != nil {
 			t.Error(err)
 		}
+		cancel()
 		st, err := store.OpenSQLite(filepath.Join(data, "messngr.db"), store.Config{})
 		if err != nil {
 			t.Fatalf("after the stop: %v", err)
