@@ -264,14 +264,14 @@ func TestFromScapy(t *testing.T) {
 // once.
 func TestShownOnce(t *testing.T) {
 	t.Parallel()
-	lan := lab.NewLAN(t)
+	lan, other := lab.NewRouted(t)
 	h2, h3 := lan.Host(t, 2, "HOST2"), lan.Host(t, 3, "HOST3")
 	for _, h := range []*lab.Host{h2, h3} {
-		h.Run(t, "ip", "address", "add", fmt.Sprintf("10.99.0.%d/24", h.Addr.As4()[3]), "brd", "+", "dev", "eth0")
+		other.Connect(t, h)
 	}
 	s := serve(t, h2, "aliases = [\"ALICE\"]\n")
 	out := netSend(t, h3, "", "/domain", "twice on its way")
-	if out.Code != 0 || !strings.Contains(out.Stderr, "broadcast on eth0 (10.77.0.255), eth0 (10.99.0.255); 1 station") {
+	if out.Code != 0 || !strings.Contains(out.Stderr, "broadcast on eth0 (10.77.0.255), eth1 (10.77.1.255); 1 station") {
 		t.Errorf("exit status %d\n%s", out.Code, out.Stderr)
 	}
 	if out := netSend(t, h3, "", "/domain:WORKGROUP", "another"); out.Code != 0 {
@@ -285,10 +285,10 @@ func TestShownOnce(t *testing.T) {
 	}
 	// A network on which it cannot be sent does not keep it off the others, and
 	// is named.
-	h3.Run(t, "ip", "route", "del", "broadcast", "10.99.0.255", "dev", "eth0", "table", "local")
-	h3.Run(t, "ip", "route", "add", "unreachable", "10.99.0.255/32")
+	h3.Run(t, "ip", "route", "del", "broadcast", "10.77.1.255", "dev", "eth1", "table", "local")
+	h3.Run(t, "ip", "route", "add", "unreachable", "10.77.1.255/32")
 	out = netSend(t, h3, "", "/domain", "on one network")
-	if want := "messngr: not sent on eth0 (10.99.0.255): connect: no route to host\n"; out.Code != 0 || !strings.HasPrefix(out.Stderr, "messngr: broadcast on eth0 (10.77.0.255); ") || !strings.HasSuffix(out.Stderr, want) {
+	if want := "messngr: not sent on eth1 (10.77.1.255): connect: no route to host\n"; out.Code != 0 || !strings.HasPrefix(out.Stderr, "messngr: broadcast on eth0 (10.77.0.255); ") || !strings.HasSuffix(out.Stderr, want) {
 		t.Errorf("exit status %d\n%s", out.Code, out.Stderr)
 	}
 	if got := s.texts(t, 3); len(got) != 3 || got[2] != "on one network" {

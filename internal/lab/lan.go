@@ -121,6 +121,15 @@ func (l *LAN) Host(t testing.TB, n int, name string) *Host {
 	return l.join(t, n, name, func(h *Host) { l.plug(t, n, h.ns, "eth0") })
 }
 
+// Connect connects a host of another LAN to this one too, with the address
+// 10.77.x.n/24 on eth1 and the n that it has there.
+func (l *LAN) Connect(t testing.TB, h *Host) {
+	t.Helper()
+	n := h.Addr.As4()[3]
+	l.plug(t, int(n), h.ns, "eth1")
+	ip(t, "-n", h.ns, "address", "add", l.addr(n).String()+"/24", "broadcast", l.Broadcast().String(), "dev", "eth1")
+}
+
 // join adds a host whose eth0 plug connects.
 func (l *LAN) join(t testing.TB, n int, name string, plug func(*Host)) *Host {
 	t.Helper()
