@@ -7,7 +7,6 @@ import (
 	"net"
 	"net/netip"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,16 +18,9 @@ import (
 	"github.com/messngr/messngr/netbios/nbdgm"
 )
 
-const (
-	// maxTogether is the most messages that are delivered at once: they share a
-	// commit.
-	maxTogether = 512
-	// maxWaitingText is the most bytes of text that wait to be delivered.
-	maxWaitingText = 16 << 20
-	// datagramBuffer is how many bytes may wait in the socket: about 10,000
-	// messages, those of a moment in which this process does not run.
-	datagramBuffer = 8 << 20
-)
+// datagramBuffer is how many bytes may wait in the socket: about 10,000
+// messages, those of a moment in which this process does not run.
+const datagramBuffer = 8 << 20
 
 // MailslotConfig is what a mailslot listener is told. The functions must be
 // set, but for Announced.
@@ -93,17 +85,14 @@ type Mailslot struct {
 	fragments nbdgm.Reassembler
 	out       []byte
 
-	mu      sync.Mutex
-	waiting []*messngr.Message
-	text    int           // bytes of the texts that wait
-	news    chan struct{} // something waits; holds at most one
+	queue
 }
 
 // NewMailslot returns a listener that receives on conn, which Run closes.
 func NewMailslot(conn *net.UDPConn, cfg MailslotConfig) *Mailslot {
 	MakeRoom(conn)
 	tellDestination(conn)
-	return &Mailslot{cfg: cfg, conn: conn, ready: make(chan struct{}), news: make(chan struct{}, 1)}
+	return &Mailslot{cfg: cfg, conn: conn, ready: make(chan struct{}), queue: newQueue(cfg.MaxWaiting)}
 }
 
 // MakeRoom gives a socket the room that a Mailslot's has, as far as the system
@@ -281,47 +270,15 @@ func (s *Mailslot) message(p nbdgm.Packet, data []byte, from netip.AddrPort, toA
 		},
 		Provenance: messngr.Claimed,
 	}
-	if !s.queue(m) {
+	if !s.put(m) {
 		s.stats.noRoom.Add(1)
 	}
-}
-
-// queue appends a message to those that wait, if there is room.
-func (s *Mailslot) queue(m *messngr.Message) bool {
-	s.mu.Lock()
-	if len(s.waiting) >= s.cfg.MaxWaiting || s.text+len(m.Text) > maxWaitingText {
-		s.mu.Unlock()
-		return false
-	}
-	s.waiting = append(s.waiting, m)
-	s.text += len(m.Text)
-	s.mu.Unlock()
-	select {
-	case s.news <- struct{}{}:
-	default:
-	}
-	return true
-}
-
-// take returns the messages that wait, at most maxTogether.
-func (s *Mailslot) take(into []*messngr.Message) []*messngr.Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := min(len(s.waiting), maxTogether)
-	into = append(into, s.waiting[:n]...)
-	for _, m := range into {
-		s.text -= len(m.Text)
-	}
-	left := copy(s.waiting, s.waiting[n:])
-	clear(s.waiting[left:])
-	s.waiting = s.waiting[:left]
-	return into
 }
 
 // deliver delivers all that waits.
 func (s *Mailslot) deliver(ctx context.Context) {
 	for {
-		together := s.take(nil)
+		together := s.take()
 		if len(together) == 0 {
 			return
 		}

@@ -468,7 +468,7 @@ func FuzzMailslot(f *testing.F) {
 }
 
 // take1 takes what waits.
-func (p *post) take1() []*messngr.Message { return p.Mailslot.take(nil) }
+func (p *post) take1() []*messngr.Message { return p.Mailslot.take() }
 
 func BenchmarkMailslot(b *testing.B) {
 	p := newPost(b, nil)
