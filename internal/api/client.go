@@ -46,39 +46,17 @@ func NewInjectClient(socket string) *Client {
 
 // Status asks the service of itself.
 func (c *Client) Status(ctx context.Context) (Status, error) {
-	var s Status
-	body, err := c.do(ctx, http.MethodGet, "/v1/status", nil)
-	if err != nil {
-		return s, err
-	}
-	defer body.Close()
-	return s, json.NewDecoder(body).Decode(&s)
+	return ask[Status](ctx, c, http.MethodGet, "/v1/status", nil)
 }
 
 // Neighbours asks for the hosts that have announced themselves.
 func (c *Client) Neighbours(ctx context.Context) ([]Neighbour, error) {
-	body, err := c.do(ctx, http.MethodGet, "/v1/neighbours", nil)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	var all []Neighbour
-	return all, json.NewDecoder(body).Decode(&all)
+	return ask[[]Neighbour](ctx, c, http.MethodGet, "/v1/neighbours", nil)
 }
 
 // Post posts a message.
 func (c *Client) Post(ctx context.Context, d Draft) (Posted, error) {
-	var p Posted
-	b, err := json.Marshal(d)
-	if err != nil {
-		return p, err
-	}
-	body, err := c.do(ctx, http.MethodPost, "/v1/messages", bytes.NewReader(b))
-	if err != nil {
-		return p, err
-	}
-	defer body.Close()
-	return p, json.NewDecoder(body).Decode(&p)
+	return ask[Posted](ctx, c, http.MethodPost, "/v1/messages", d)
 }
 
 // A Query says which messages are wanted.
@@ -126,6 +104,36 @@ func (c *Client) Messages(ctx context.Context, q Query, each func(Message) error
 			return err
 		}
 	}
+}
+
+// ask sends a request, with in as its body unless that is nil, and returns what
+// the service says to it.
+func ask[T any](ctx context.Context, c *Client, method, path string, in any) (out T, err error) {
+	var send io.Reader
+	if in != nil {
+		b, err := json.Marshal(in)
+		if err != nil {
+			return out, err
+		}
+		send = bytes.NewReader(b)
+	}
+	body, err := c.do(ctx, method, path, send)
+	if err != nil {
+		return out, err
+	}
+	defer body.Close()
+	err = json.NewDecoder(body).Decode(&out)
+	return out, err
+}
+
+// change makes a change that has no result.
+func (c *Client) change(ctx context.Context, method, path string) error {
+	body, err := c.do(ctx, method, path, nil)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, body)
+	return errors.Join(err, body.Close())
 }
 
 // do sends a request and returns the body of a response that is not an error.

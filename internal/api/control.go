@@ -1,10 +1,7 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -95,36 +92,19 @@ func (s *Server) stop(w http.ResponseWriter, _ *http.Request) {
 }
 
 // Pause has the service hold messages.
-func (c *Client) Pause(ctx context.Context) error { return c.change(ctx, "/v1/pause") }
+func (c *Client) Pause(ctx context.Context) error { return c.change(ctx, http.MethodPost, "/v1/pause") }
 
 // Continue has the service show messages again, and those that are held.
-func (c *Client) Continue(ctx context.Context) error { return c.change(ctx, "/v1/continue") }
+func (c *Client) Continue(ctx context.Context) error {
+	return c.change(ctx, http.MethodPost, "/v1/continue")
+}
 
 // Stop ends the service, and waits until it has ended.
-func (c *Client) Stop(ctx context.Context) error { return c.change(ctx, "/v1/stop") }
+func (c *Client) Stop(ctx context.Context) error { return c.change(ctx, http.MethodPost, "/v1/stop") }
 
 // Release has quarantined messages shown, and returns how many there were. An
 // error of the service is a *Problem.
 func (c *Client) Release(ctx context.Context, which Release) (int, error) {
-	b, err := json.Marshal(which)
-	if err != nil {
-		return 0, err
-	}
-	body, err := c.do(ctx, http.MethodPost, "/v1/release", bytes.NewReader(b))
-	if err != nil {
-		return 0, err
-	}
-	defer body.Close()
-	var out Released
-	return out.Released, json.NewDecoder(body).Decode(&out)
-}
-
-// change makes a change that has no result.
-func (c *Client) change(ctx context.Context, path string) error {
-	body, err := c.do(ctx, http.MethodPost, path, nil)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, body)
-	return errors.Join(err, body.Close())
+	out, err := ask[Released](ctx, c, http.MethodPost, "/v1/release", which)
+	return out.Released, err
 }

@@ -1,12 +1,8 @@
 package api
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -119,38 +115,17 @@ func (s *Server) deleteName(w http.ResponseWriter, r *http.Request) {
 
 // Aliases asks the service for the names under which it receives messages.
 func (c *Client) Aliases(ctx context.Context) ([]Alias, error) {
-	body, err := c.do(ctx, http.MethodGet, "/v1/names", nil)
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	var all []Alias
-	return all, json.NewDecoder(body).Decode(&all)
+	return ask[[]Alias](ctx, c, http.MethodGet, "/v1/names", nil)
 }
 
 // AddAlias has the service claim a name and keep it. An error of the service is
 // a *Problem.
 func (c *Client) AddAlias(ctx context.Context, name string) (Alias, error) {
-	var a Alias
-	b, err := json.Marshal(Alias{Name: name})
-	if err != nil {
-		return a, err
-	}
-	body, err := c.do(ctx, http.MethodPost, "/v1/names", bytes.NewReader(b))
-	if err != nil {
-		return a, err
-	}
-	defer body.Close()
-	return a, json.NewDecoder(body).Decode(&a)
+	return ask[Alias](ctx, c, http.MethodPost, "/v1/names", Alias{Name: name})
 }
 
 // DeleteAlias has the service give up a name. An error of the service is a
 // *Problem.
 func (c *Client) DeleteAlias(ctx context.Context, name string) error {
-	body, err := c.do(ctx, http.MethodDelete, "/v1/names?"+url.Values{"name": {name}}.Encode(), nil)
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(io.Discard, body)
-	return errors.Join(err, body.Close())
+	return c.change(ctx, http.MethodDelete, "/v1/names?"+url.Values{"name": {name}}.Encode())
 }
