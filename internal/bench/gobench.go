@@ -6,13 +6,24 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 )
 
+// wirePackages are the packages of what goes over the wire.
+var wirePackages = []string{"netbios/...", "smb/...", "mailslot/...", "dcerpc/...", "msgsvc/..."}
+
 // benchmarked are the packages with benchmarks of every wire value, of text and
 // of the store.
-var benchmarked = []string{"smb", "netbios/...", "internal/oem", "internal/store"}
+var benchmarked = append([]string{"internal/oem", "internal/store"}, wirePackages...)
+
+// offTheWay are the parses that a message does not go through.
+var offTheWay = map[string]bool{
+	"ParseBind":             true, // once for each connection
+	"ParseNameEnumResponse": true, // of the client
+	"ParseSendHostile":      true, // ends in an error
+}
 
 // A benchmark is a line of go test -bench.
 type benchmark struct {
@@ -21,10 +32,17 @@ type benchmark struct {
 	Values  map[string]float64 `json:"values"` // by unit, such as ns/op
 }
 
-// isParse reports whether the benchmark parses what arrives, which must not
-// allocate.
+// isParse reports whether the benchmark parses what arrives with a message,
+// which must not allocate.
 func (m benchmark) isParse() bool {
-	return strings.HasPrefix(m.Name, "Parse") && (m.Package == "smb" || strings.HasPrefix(m.Package, "netbios"))
+	wire := slices.ContainsFunc(wirePackages, func(pattern string) bool { return covers(pattern, m.Package) })
+	return wire && strings.HasPrefix(m.Name, "Parse") && !offTheWay[m.Name]
+}
+
+// covers reports whether a pattern such as "netbios/..." stands for a package.
+func covers(pattern, pkg string) bool {
+	tree, isTree := strings.CutSuffix(pattern, "/...")
+	return pkg == tree || isTree && strings.HasPrefix(pkg, tree+"/")
 }
 
 // module is the path of this module.
