@@ -2,6 +2,7 @@ package listener
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"log/slog"
 	"net/netip"
@@ -85,7 +86,7 @@ func (s *RPCMap) find(c rpc.Call) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := epm.MapResponse{Max: min(q.MaxTowers, epm.MaxResults), Status: dcerpc.StatusNotRegistered}
+	p := epm.MapResponse{Max: q.MaxTowers, Status: dcerpc.StatusNotRegistered}
 	want, err := epm.ParseTower(q.Tower)
 	if err != nil && !errors.Is(err, epm.ErrProtocol) {
 		return nil, err
@@ -95,7 +96,7 @@ func (s *RPCMap) find(c rpc.Call) ([]byte, error) {
 			continue
 		}
 		p.Status = dcerpc.StatusOK
-		if len(p.Towers) < int(p.Max) {
+		if len(p.Towers) < int(min(p.Max, epm.MaxResults)) {
 			octets, err := e.tower(c.Local)
 			if err != nil {
 				return nil, err
@@ -109,44 +110,69 @@ func (s *RPCMap) find(c rpc.Call) ([]byte, error) {
 	return p.AppendBinary(nil, c.DataRep)
 }
 
-// lookup executes ept_lookup: what is in the map? All of it fits in one answer,
-// unless the caller has room for less: then there is no more to be had.
+// lookup executes ept_lookup: what is in the map? A caller that gets as many as
+// it has room for gets a handle with them, to go on: rpcclient asks for one at a
+// time, and until it is told that there are no more.
 func (s *RPCMap) lookup(c rpc.Call) ([]byte, error) {
 	q, err := epm.ParseLookupRequest(c.Stub, c.DataRep)
 	if err != nil {
 		return nil, err
 	}
-	p := epm.LookupResponse{Max: min(q.MaxEntries, epm.MaxResults), Status: dcerpc.StatusNotRegistered}
+	p := epm.LookupResponse{Max: q.MaxEntries, Status: dcerpc.StatusNotRegistered}
+	given, ok := givenOf(q.Handle)
 	for _, e := range s.cfg.Endpoints() {
 		// No entry has an object.
-		if q.Inquiry == epm.ByObject || q.Inquiry == epm.ByBoth || q.Inquiry == epm.ByInterface && !matches(e.Interface, q) {
+		if !ok || q.Inquiry == epm.ByObject || q.Inquiry == epm.ByBoth || q.Inquiry == epm.ByInterface && !matches(e.Interface, q) {
 			continue
 		}
-		if q.Handle != (epm.Handle{}) || len(p.Entries) == int(p.Max) {
+		if given > 0 {
+			given--
+			continue
+		}
+		if len(p.Entries) >= int(min(p.Max, epm.MaxResults)) {
 			break
 		}
 		octets, err := e.tower(c.Local)
 		if err != nil {
 			return nil, err
 		}
-		p.Status = dcerpc.StatusOK
 		p.Entries = append(p.Entries, epm.Entry{Tower: octets, Annotation: []byte(e.Annotation)})
 	}
-	if p.Status != dcerpc.StatusOK {
+	switch n := uint32(len(p.Entries)); n {
+	case 0:
 		s.notRegistered.Add(1)
+	case p.Max: // perhaps there is more
+		given, _ = givenOf(q.Handle)
+		p.Handle, p.Status = handleOf(given+n), dcerpc.StatusOK
+	default:
+		p.Status = dcerpc.StatusOK
 	}
 	return p.AppendBinary(nil, c.DataRep)
 }
 
-// free executes ept_lookup_handle_free. There are no handles: nothing is kept
-// for callers.
+// handleOf returns the handle of a caller that has been given n entries. That is
+// all there is to it: nothing is kept for callers, and nobody's handle is worth
+// guessing.
+func handleOf(n uint32) (h epm.Handle) {
+	binary.BigEndian.PutUint32(h.UUID[12:], n)
+	return h
+}
+
+// givenOf returns n of handleOf; 0 for a caller that begins. ok is false for a
+// handle that is not from here.
+func givenOf(h epm.Handle) (n uint32, ok bool) {
+	n = binary.BigEndian.Uint32(h.UUID[12:])
+	return n, h == handleOf(n)
+}
+
+// free executes ept_lookup_handle_free. There is nothing to free.
 func free(c rpc.Call) ([]byte, error) {
 	q, err := epm.ParseFreeRequest(c.Stub, c.DataRep)
 	if err != nil {
 		return nil, err
 	}
 	var p epm.FreeResponse
-	if q.Handle != (epm.Handle{}) {
+	if _, ok := givenOf(q.Handle); !ok {
 		p.Status = dcerpc.StatusInvalidContext
 	}
 	return p.AppendBinary(nil, c.DataRep)

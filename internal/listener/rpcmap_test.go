@@ -138,8 +138,49 @@ func TestLookup(t *testing.T) {
 			}
 			got = append(got, tower.Interface.String()+" "+tower.Addr.String()+" "+string(e.Annotation))
 		}
-		if diff := cmp.Diff(tt.want, got); diff != "" || (p.Status == 0) != (len(got) > 0) || p.Handle != (epm.Handle{}) {
-			t.Errorf("%s: %v, -want +got:\n%s", tt.name, p.Status, diff)
+		if diff := cmp.Diff(tt.want, got); diff != "" || (p.Status == 0) != (len(got) > 0) || (p.Handle == epm.Handle{}) == (len(got) > 0 && len(got) == int(p.Max)) || p.Max != tt.q.MaxEntries {
+			t.Errorf("%s: %v, handle %v, -want +got:\n%s", tt.name, p.Status, p.Handle, diff)
+		}
+	}
+}
+
+// Whoever asks for a few at a time gets all, each once, and is told that there
+// are no more.
+func TestLookupGoesOn(t *testing.T) {
+	for max, want := range map[uint32][]int{1: {1, 1, 0}, 2: {2, 0}, 3: {2}, 1 << 31: {2}} {
+		m := newMap()
+		q := epm.LookupRequest{Inquiry: epm.All, Version: epm.AllVersions, MaxEntries: max}
+		var got []int
+		seen := map[string]bool{}
+		for range 5 {
+			stub, err := q.AppendBinary(nil, dcerpc.LittleEndian())
+			response, fault := callMap(t, m, epm.OpLookup, bytesOf(t, stub, err))
+			p, err := epm.ParseLookupResponse(response, dcerpc.LittleEndian())
+			if fault != 0 || err != nil {
+				t.Fatalf("fault %v, %v", fault, err)
+			}
+			got = append(got, len(p.Entries))
+			for _, e := range p.Entries {
+				seen[string(e.Tower)] = true
+			}
+			if p.Status != 0 {
+				if p.Status != dcerpc.StatusNotRegistered || p.Handle != (epm.Handle{}) {
+					t.Errorf("%d at a time: %v, handle %v", max, p.Status, p.Handle)
+				}
+				break
+			}
+			if q.Handle = p.Handle; q.Handle == (epm.Handle{}) {
+				break
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" || len(seen) != 2 {
+			t.Errorf("%d at a time: %d different, -want +got:\n%s", max, len(seen), diff)
+		}
+		// A handle may be given back before the end.
+		stub, err := epm.FreeRequest{Handle: q.Handle}.AppendBinary(nil, dcerpc.LittleEndian())
+		response, fault := callMap(t, m, epm.OpLookupHandleFree, bytesOf(t, stub, err))
+		if p, err := epm.ParseFreeResponse(response, dcerpc.LittleEndian()); fault != 0 || err != nil || p != (epm.FreeResponse{}) {
+			t.Errorf("free: %+v, fault %v, %v", p, fault, err)
 		}
 	}
 }
