@@ -83,19 +83,24 @@ func (c *copies) noteAll(messages []*messngr.Message, o *outcome) (fresh []*mess
 
 // add is note with the lock held.
 func (c *copies) add(m *messngr.Message, o *outcome) (of *first) {
-	s := saying{m.From, m.To, m.Text}
 	c.forgetOld(m.Received)
-	if f := c.all[s]; f != nil {
+	if f := c.all[saying{m.From, m.To, m.Text}]; f != nil {
 		if o == nil && f.outcome == nil {
 			return nil
 		}
 		c.found++
 		return f
 	}
-	f := &first{s, m.Received, o}
-	c.all[s] = f
-	c.order = append(c.order, f)
+	c.remember(m, o)
 	return nil
+}
+
+// remember makes a message the one of which others can be copies, with the lock
+// held.
+func (c *copies) remember(m *messngr.Message, o *outcome) {
+	f := &first{saying{m.From, m.To, m.Text}, m.Received, o}
+	c.all[f.saying] = f
+	c.order = append(c.order, f)
 }
 
 // forgetOld forgets what is no longer of use.
@@ -134,11 +139,12 @@ func (c *copies) forgetAll() {
 	c.order = nil
 }
 
-// uncount takes back a copy whose original was not stored.
-func (c *copies) uncount() {
+// instead puts a copy in the place of its original, which was not stored.
+func (c *copies) instead(m *messngr.Message) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.found--
+	c.remember(m, nil)
 }
 
 // storeOnce stores a message that came over a session, unless it is a copy of one
@@ -153,7 +159,7 @@ func (s *server) storeOnce(ctx context.Context, m *messngr.Message) error {
 		if err := of.outcome.err; err == nil || errors.Is(err, messngr.ErrPaused) {
 			return err
 		}
-		s.copies.uncount()
+		s.copies.instead(m)
 	}
 	_, err := s.keep(ctx, m)
 	if err != nil && !errors.Is(err, messngr.ErrPaused) {

@@ -130,6 +130,7 @@ func TestCopyWaitsForItsOriginal(t *testing.T) {
 			}
 			if fails {
 				o.err = store.ErrClosed
+				s.copies.forget(said(messngr.Mailslot, "hello"))
 			}
 			close(o.done)
 			if err := <-answer; err != nil {
@@ -138,6 +139,12 @@ func TestCopyWaitsForItsOriginal(t *testing.T) {
 			entries, err := memory.Entries(t.Context(), store.Query{})
 			if stored := len(entries) == 1; err != nil || stored != fails || (s.copies.count() == 0) != fails {
 				t.Errorf("%d messages, %d copies", len(entries), s.copies.count())
+			}
+			// What is stored in the end has copies, whoever brought it.
+			if fails {
+				if copies, err := s.deliverDatagrams(t.Context(), said(messngr.Mailslot, "hello")); copies != 1 || err != nil {
+					t.Errorf("a datagram after it: %d copies, %v", copies, err)
+				}
 			}
 		})
 	}
