@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/messngr/messngr/dcerpc"
@@ -225,6 +226,17 @@ func (c *caller) abort(err error) {
 	for _, v := range c.conversations {
 		if v.progress != over {
 			c.end(v, nil, dcerpc.DataRep{}, err)
+		}
+	}
+}
+
+// refused takes it that nobody receives where a server was called. Who has given
+// a sign of life is believed more than whoever says so.
+func (c *caller) refused(server netip.AddrPort) {
+	for _, v := range c.conversations {
+		if v.server == server && v.progress != over && v.heard.Equal(v.begun) {
+			c.stats.noAnswers++
+			c.end(v, nil, dcerpc.DataRep{}, fmt.Errorf("%s: %w: %w", server, ErrRefused, syscall.ECONNREFUSED))
 		}
 	}
 }

@@ -19,6 +19,12 @@ import (
 // Whether it was executed is not known.
 var ErrNoAnswer = errors.New("no answer")
 
+// ErrRefused is wrapped by the error of a call whose server's host says that
+// nobody receives at that port, as syscall.ECONNREFUSED is. The host says so
+// always, but systems other than Linux tell it of connected sockets only, and
+// Windows does not.
+var ErrRefused = errors.New("the port is closed")
+
 // A Fault is the error of a call that failed while it was executed.
 type Fault struct {
 	Server netip.AddrPort
@@ -70,6 +76,9 @@ func (c *ClientConfig) setDefaults() {
 	c.MaxResponse = cmp.Or(c.MaxResponse, ncadg.DefaultMaxBytes)
 }
 
+// maxErrors is how often in a row a socket may fail to receive.
+const maxErrors = 100
+
 // A Client calls servers over one socket: ncadg_ip_udp. It answers the
 // questions that they ask back. It is safe for concurrent use.
 type Client struct {
@@ -87,9 +96,7 @@ type Client struct {
 
 // NewClient returns a client that calls through conn, which Close closes. As a
 // server may ask back and answer from another port than that which was called,
-// conn should not be connected, but for calls of one server that are idempotent:
-// on a connected socket the system tells that nobody listens there, and the
-// client ends with that.
+// conn should not be connected, but for calls of one server that are idempotent.
 func NewClient(conn *net.UDPConn, cfg ClientConfig) *Client {
 	return newClient(newSocket(conn, false), cfg)
 }
@@ -143,15 +150,21 @@ func (c *Client) Counters() map[string]int64 {
 func (c *Client) receive() {
 	defer close(c.received)
 	packet := make([]byte, 1<<16)
-	for {
+	for failed := 0; ; {
 		n, from, _, _, err := c.conn.read(packet)
 		if err != nil {
+			failed++
+			if !errors.Is(err, net.ErrClosed) && failed < maxErrors {
+				c.refused() // most likely a host has said something
+				continue
+			}
 			c.mu.Lock()
 			c.closed = true
 			c.caller.abort(fmt.Errorf("receive: %w", err))
 			c.mu.Unlock()
 			return
 		}
+		failed = 0
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		c.do(func(out *output) { c.caller.receive(time.Now(), packet[:n], from, out) })
 	}
@@ -166,15 +179,30 @@ func (c *Client) do(tell func(out *output)) {
 	tell(out)
 	c.mu.Unlock()
 	out.each(func(b []byte, to netip.AddrPort, _ path) {
-		// Whether it arrives is found out: it is sent again.
-		_ = c.conn.write(b, to, netip.Addr{})
+		if c.conn.write(b, to, netip.Addr{}) != nil {
+			// The error may be of a packet before. Whether this one arrives is
+			// found out: it is sent again.
+			c.refused()
+			_ = c.conn.write(b, to, netip.Addr{})
+		}
 	})
+}
+
+// refused ends the calls of servers of which their hosts say that they are not
+// there.
+func (c *Client) refused() {
+	closed := c.conn.closedPorts()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, server := range closed {
+		c.caller.refused(server)
+	}
 }
 
 // Call calls an operation of the server at an address, and returns the stub of
 // the response and its data representation. The stub of the request is
-// little-endian. An error is a *Fault, a *Reject, wraps ErrNoAnswer, or is
-// ctx's.
+// little-endian. An error is a *Fault, a *Reject, wraps ErrNoAnswer or
+// ErrRefused, or is ctx's.
 //
 // Of flags, Maybe, Idempotent and Broadcast count: without one the call is
 // executed at most once, by a server that asks back. A call that is Maybe has

@@ -22,6 +22,9 @@ type packetConn interface {
 	read(b []byte) (n int, from netip.AddrPort, local netip.Addr, ifindex int, err error)
 	// write sends a packet from the address local, if it is valid.
 	write(b []byte, to netip.AddrPort, local netip.Addr) error
+	// closedPorts returns where packets were sent to and nobody receives, as
+	// hosts have said since it was last called. It may be after an error.
+	closedPorts() []netip.AddrPort
 	LocalAddr() net.Addr
 	SetReadDeadline(time.Time) error
 	Close() error

@@ -95,6 +95,8 @@ func (c *memoryConn) read(b []byte) (int, netip.AddrPort, netip.Addr, int, error
 	}
 }
 
+func (c *memoryConn) closedPorts() []netip.AddrPort { return nil }
+
 func (c *memoryConn) write(b []byte, to netip.AddrPort, _ netip.Addr) error {
 	l := c.lan
 	l.mu.Lock()

@@ -1,9 +1,11 @@
 package rpc
 
 import (
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -21,20 +23,25 @@ type socket struct {
 	out []byte // those of who writes
 }
 
-// newSocket makes room in a socket and, if it is wanted, has the system say
-// where packets were sent to. A system that does not is done without.
-func newSocket(conn *net.UDPConn, wanted bool) *socket {
+// newSocket makes room in a socket. It has the system say, to a server, where
+// packets were sent to, and to a client, what hosts say of closed ports. A
+// system that does not is done without.
+func newSocket(conn *net.UDPConn, server bool) *socket {
 	_ = conn.SetReadBuffer(datagramBuffer) // it is only cut to the limit
 	addr := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
 	s := &socket{UDPConn: conn, connected: conn.RemoteAddr() != nil, six: addr.Is6(), in: make([]byte, 128), out: make([]byte, 64)}
-	if !wanted {
+	four, six := unix.IP_PKTINFO, unix.IPV6_RECVPKTINFO
+	if !server {
 		s.in = nil
-	} else if raw, err := conn.SyscallConn(); err == nil {
+		four, six = unix.IP_RECVERR, unix.IPV6_RECVERR
+	}
+	if raw, err := conn.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) {
 			if s.six {
-				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
-			} else {
-				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, six, 1)
+			}
+			if !s.six || !server { // what comes of IPv4 has errors of IPv4
+				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, four, 1)
 			}
 		})
 	}
@@ -53,6 +60,51 @@ func (s *socket) read(b []byte) (n int, from netip.AddrPort, local netip.Addr, i
 	}
 	local, ifindex = packetInfo(s.in[:control])
 	return n, from, local, ifindex, nil
+}
+
+// closedPorts reads the socket's queue of errors: ip(7), IP_RECVERR.
+func (s *socket) closedPorts() (closed []netip.AddrPort) {
+	raw, err := s.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	_ = raw.Control(func(fd uintptr) {
+		var packet, control [512]byte
+		for len(closed) < 64 {
+			_, n, _, to, err := unix.Recvmsg(int(fd), packet[:], control[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
+			if err != nil {
+				return
+			}
+			if !refused(control[:n]) {
+				continue
+			}
+			switch to := to.(type) {
+			case *unix.SockaddrInet4:
+				closed = append(closed, netip.AddrPortFrom(netip.AddrFrom4(to.Addr), uint16(to.Port)))
+			case *unix.SockaddrInet6:
+				closed = append(closed, netip.AddrPortFrom(netip.AddrFrom16(to.Addr).Unmap(), uint16(to.Port)))
+			}
+		}
+	})
+	return closed
+}
+
+// refused reports whether the control messages speak of a closed port, and not
+// of a way there that may be better in a moment.
+func refused(control []byte) bool {
+	for len(control) >= unix.SizeofCmsghdr {
+		h, data, rest, err := unix.ParseOneSocketControlMessage(control)
+		if err != nil {
+			return false
+		}
+		four := h.Level == unix.IPPROTO_IP && h.Type == unix.IP_RECVERR
+		six := h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_RECVERR
+		if (four || six) && len(data) >= 4 {
+			return syscall.Errno(binary.NativeEndian.Uint32(data)) == unix.ECONNREFUSED // ee_errno
+		}
+		control = rest
+	}
+	return false
 }
 
 // packetInfo returns what the control messages say of where a packet was sent

@@ -2,9 +2,12 @@ package rpc
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
+	"sync"
 	"testing"
+	"time"
 )
 
 // An answer leaves from the address that was called, the question before it
@@ -79,5 +82,40 @@ func TestSocketAllocates(t *testing.T) {
 	})
 	if n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// A call to a closed port ends at once, and others go on.
+func TestClosedPort(t *testing.T) {
+	e := newEcho()
+	c := NewConversations(Config{Interfaces: []Interface{testInterface(e.handle)}})
+	conn := listenUDP(t, "127.0.0.1:0")
+	defer serve(t, c, newSocket(conn, true))()
+	gone := listenUDP(t, "127.0.0.1:0")
+	closed := addrOf(gone)
+	gone.Close()
+	for _, network := range []string{"udp4", "udp"} {
+		own, err := net.ListenUDP(network, nil)
+		if err != nil {
+			t.Skip(err)
+		}
+		client := NewClient(own, ClientConfig{})
+		var calls sync.WaitGroup
+		for range 20 {
+			calls.Go(func() {
+				start := time.Now()
+				_, _, err := client.Call(context.Background(), closed, testID, 1, []byte(stub), 0)
+				if took := time.Since(start); !errors.Is(err, ErrRefused) || took > 10*time.Second {
+					t.Errorf("%s: %v in %v", network, err, took)
+				}
+			})
+			calls.Go(func() {
+				if _, _, err := client.Call(context.Background(), addrOf(conn), testID, 1, []byte(stub), 0); err != nil {
+					t.Errorf("%s: %v", network, err)
+				}
+			})
+		}
+		calls.Wait()
+		client.Close()
 	}
 }

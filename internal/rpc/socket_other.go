@@ -30,3 +30,11 @@ func (s *socket) write(b []byte, to netip.AddrPort, _ netip.Addr) error {
 	_, err := s.WriteToUDPAddrPort(b, to)
 	return err
 }
+
+// closedPorts knows of the one peer of a connected socket, of which an error is.
+func (s *socket) closedPorts() []netip.AddrPort {
+	if peer, ok := s.RemoteAddr().(*net.UDPAddr); ok {
+		return []netip.AddrPort{netip.AddrPortFrom(peer.AddrPort().Addr().Unmap(), uint16(peer.Port))}
+	}
+	return nil
+}
