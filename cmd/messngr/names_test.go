@@ -92,6 +92,13 @@ func TestSmbtortureWINS(t *testing.T) {
 	if said, err := h3.Smbtorture(t, h2.Addr.String(), h3.SMBConf(t), "nbt.wins.wins"); err != nil {
 		t.Errorf("%v\n%s", err, said)
 	}
+	// Names that a shell would obey. All that it asks for must be granted; that
+	// its own "wins hook" of Samba was not called is the one thing it may mind.
+	said, err := h3.Smbtorture(t, h2.Addr.String(), h3.SMBConf(t), "nbt.wins.wins_bad_names")
+	if err == nil || !strings.Contains(said, "wins hook failure") || strings.Contains(said, "tests for") || strings.Contains(said, "WARNING") ||
+		strings.Count(said, "register the name with a wrong address") != 7 {
+		t.Errorf("%v\n%s", err, said)
+	}
 	capture.CheckClean(t, clean(h2.Host))
 }
 
