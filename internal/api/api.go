@@ -13,6 +13,10 @@
 //	POST /v1/release    Release                 → Released
 //	POST /v1/stop                               → 200; the answer ends when the service has
 //
+// Each message comes once to one who watches, with the state that it has then: one
+// that is held or quarantined is not to be shown, and does not come again when it
+// is.
+//
 // An error is answered with a 4xx or 5xx code and a Problem.
 package api
 

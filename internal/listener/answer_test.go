@@ -71,7 +71,7 @@ func TestDeliverFails(t *testing.T) {
 		{fmt.Errorf("the disk is full: %w", messngr.ErrNoRoom), noRoom, "050200c0", "not_stored"},
 		{messngr.ErrRefused, accessDenied, "220000c0", "refused_source"},
 		{fmt.Errorf("%w: not on a network of this host", messngr.ErrRefused), accessDenied, "220000c0", "refused_source"},
-		{messngr.ErrPaused, paused, "cf0000c0", "held"},
+		{messngr.ErrPaused, paused, "cf0000c0", "paused"},
 		{errors.New("a surprise"), noRoom, "050200c0", "not_stored"},
 		{context.DeadlineExceeded, noRoom, "050200c0", "not_stored"},
 	} {

@@ -104,7 +104,7 @@ func (s *SMB) Counters() map[string]int64 {
 		"open":            s.stats.open.Load(),
 		"connections":     s.stats.connections.Load(),
 		"messages":        s.stats.messages.Load(),
-		"held":            s.stats.paused.Load(),
+		"paused":          s.stats.paused.Load(),
 		"refused_source":  s.stats.refusedSource.Load(),
 		"refused_name":    s.stats.refusedName.Load(),
 		"refused_command": s.stats.refusedCommand.Load(),
