@@ -26,6 +26,9 @@ func floorMain(args []string, stdin io.Reader, stdout io.Writer) error {
 	if len(args) > 0 && args[0] == "names" {
 		return nameFloorMain(args[1:], stdin, stdout)
 	}
+	if len(args) > 0 && args[0] == "calls" {
+		return callFloorMain(args[1:], stdin, stdout)
+	}
 	if len(args) > 0 && args[0] == "datagrams" {
 		return datagramFloorMain(args[1:], stdin, stdout)
 	}

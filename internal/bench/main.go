@@ -53,7 +53,7 @@ type options struct {
 }
 
 // partNames are the parts of the bench, in the order in which they are measured.
-const partNames = "datagrams sessions memory smbd sends packages names"
+const partNames = "datagrams sessions memory smbd sends calls packages names"
 
 // wants reports whether one of some parts is measured.
 func (o *options) wants(parts ...string) bool {
@@ -89,6 +89,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return askMain(args[1:], stdout)
 		case "cast":
 			return castMain(args[1:], stdout)
+		case "call":
+			return callMain(args[1:], stdout)
 		case "floor":
 			return floorMain(args[1:], os.Stdin, stdout)
 		}
@@ -162,6 +164,11 @@ func measure(ctx context.Context, o options, said io.Writer) (r *report, err err
 	}
 	if err := b.onHosts(ctx); err != nil {
 		return nil, err
+	}
+	if b.wants("calls") {
+		if err := b.calls(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if b.wants("packages") {
 		if err := b.goBenchmarks(ctx); err != nil {

@@ -61,7 +61,13 @@ func TestBench(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("rates of %v, want %v", got, want)
 	}
-	rows := []string{"one a message", "kept open", "the program's file", "Parse/single-alice", "Add/sqlite/8senders"}
+	for _, c := range r.Calls {
+		positive(t, string(c.Mode), c.Floor, c.Durable, c.Ours, c.DurableToFloor, c.OursToDurable, c.OursToFloor)
+	}
+	if len(r.Calls) != 3*len(o.Senders) {
+		t.Errorf("%d rates of calls", len(r.Calls))
+	}
+	rows := []string{"one a message", "asked back", "kept open", "the program's file", "Parse/single-alice", "Add/sqlite/8senders"}
 	if os.Geteuid() == 0 {
 		rows = append(rows, "smbclient -M", "smbd and nmbd, started")
 		if r.SMBD == nil || r.Sends == nil || len(r.LeftOut) > 0 {

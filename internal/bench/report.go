@@ -23,6 +23,7 @@ type report struct {
 	Benchmarks []benchmark `json:"benchmarks"`
 
 	Datagrams *datagramsReport `json:"datagrams,omitempty"`
+	Calls     []callRate       `json:"calls,omitempty"`
 	Names     *namesReport     `json:"names,omitempty"`
 }
 
@@ -98,6 +99,9 @@ func (r *report) write(w io.Writer) error {
 	r.writeSizes(&b)
 	if r.Datagrams != nil {
 		r.Datagrams.write(&b)
+	}
+	if len(r.Calls) > 0 {
+		r.writeCalls(&b)
 	}
 	if r.Names != nil {
 		r.Names.write(&b)
