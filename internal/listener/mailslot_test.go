@@ -321,8 +321,7 @@ func TestMailslotNoRoom(t *testing.T) {
 	const room, sent = 20, 100
 	open := make(chan struct{})
 	inDelivery := make(chan struct{}, 1)
-	var p *post
-	p = newPost(t, func(c *MailslotConfig) {
+	p := newPost(t, func(c *MailslotConfig) {
 		c.MaxWaiting = room
 		deliver := c.Deliver
 		c.Deliver = func(ctx context.Context, messages ...*messngr.Message) (int, error) {
