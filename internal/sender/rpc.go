@@ -21,6 +21,11 @@ import (
 // once where there is one.
 const mapperSilence = 3 * time.Second
 
+// mapperRetry is when it is asked again, and then twice as long each time: one
+// packet, which may come as often as it will. A tenth of all packets may be
+// lost, and no message is.
+const mapperRetry = 200 * time.Millisecond
+
 // sendRPC sends m by NetrSendMessage: [MS-MSRP] 3.2.4.2. The call is executed
 // at most once, so that the recipient asks back whether the sender is there.
 func (s *Sender) sendRPC(ctx context.Context, to resolver.Found, m encoded, del *messngr.Delivery) error {
@@ -59,7 +64,9 @@ func (s *Sender) findServer(ctx context.Context, mapper netip.AddrPort) (netip.A
 	if err != nil {
 		return netip.AddrPort{}, unsent(failed(messngr.NERRNetworkError, "cannot reach %v: %w", mapper, err))
 	}
-	client := rpc.NewClient(conn, rpc.ClientConfig{Silence: min(s.cfg.Timeout, mapperSilence)})
+	client := rpc.NewClient(conn, rpc.ClientConfig{
+		Retry: mapperRetry, MaxRetry: 2 * mapperRetry, Silence: min(s.cfg.Timeout, mapperSilence),
+	})
 	defer client.Close()
 	tower, err := epm.Tower{
 		Interface: msgsvc.SendInterface(), Transfer: dcerpc.NDR(), Protocol: epm.UDP,
