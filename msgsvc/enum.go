@@ -31,8 +31,8 @@ func ParseNameEnumRequest(stub []byte, rep dcerpc.DataRep) (NameEnumRequest, err
 	q.PrefMaxLen = r.Uint32("PrefMaxLen")
 	// [in, out, unique] LPDWORD ResumeHandle
 	q.Resume = readResume(&r)
-	if err := end(&r); err != nil {
-		return NameEnumRequest{}, err
+	if err := r.Err(); err != nil {
+		return NameEnumRequest{}, invalid(err)
 	}
 	return q, nil
 }

@@ -15,7 +15,7 @@ func FuzzParseSend(f *testing.F) { fuzz(f, ParseSend, "send-", "big-send-", "lax
 
 func FuzzParseSendResponse(f *testing.F) { fuzz(f, ParseSendResponse, "status-") }
 
-func FuzzParseNameRequest(f *testing.F) { fuzz(f, ParseNameRequest, "name-", "big-name-") }
+func FuzzParseNameRequest(f *testing.F) { fuzz(f, ParseNameRequest, "name-", "big-name-", "lax-name-") }
 
 func FuzzParseNameResponse(f *testing.F) { fuzz(f, ParseNameResponse, "status-") }
 

@@ -112,11 +112,13 @@ func TestLaxVectors(t *testing.T) {
 		got[name] = value
 	}
 	read("lax-send-rounded-up", func(b []byte) (any, error) { return ParseSend(b, little) })
+	read("lax-name-rounded-up", func(b []byte) (any, error) { return ParseNameRequest(b, little) })
 	read("lax-info-forward", func(b []byte) (any, error) { return ParseNameInfoResponse(b, little) })
 	read("lax-enum-null-container", func(b []byte) (any, error) { return ParseNameEnumRequest(b, little) })
 	read("lax-enum-names-sent", func(b []byte) (any, error) { return ParseNameEnumRequest(b, little) })
 	want := map[string]any{
 		"lax-send-rounded-up":     Send{[]byte("A"), []byte("B"), []byte("hi")},
+		"lax-name-rounded-up":     NameRequest{Name: "BOB"},
 		"lax-info-forward":        NameInfoResponse{Level: 1, Found: true, Name: "BOB"},
 		"lax-enum-null-container": NameEnumRequest{PrefMaxLen: AllEntries},
 		"lax-enum-names-sent":     NameEnumRequest{PrefMaxLen: AllEntries},

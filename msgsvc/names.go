@@ -27,12 +27,15 @@ type NameRequest struct {
 }
 
 // ParseNameRequest reads the stub of a request.
+//
+// Deliberately lax, as all of this package are with requests: bytes may follow.
+// Some senders round a stub up.
 func ParseNameRequest(stub []byte, rep dcerpc.DataRep) (NameRequest, error) {
 	r := ndr.NewReader("NetrMessageNameAdd or Del", stub, rep)
 	// [in, string, unique] MSGSVC_HANDLE ServerName, [in, string] wchar_t* MsgName
 	q := NameRequest{Server: readServer(&r), Name: r.WString("MsgName", MaxMessageName).String()}
-	if err := end(&r); err != nil {
-		return NameRequest{}, err
+	if err := r.Err(); err != nil {
+		return NameRequest{}, invalid(err)
 	}
 	return q, nil
 }
@@ -75,8 +78,8 @@ func ParseNameInfoRequest(stub []byte, rep dcerpc.DataRep) (NameInfoRequest, err
 	r := ndr.NewReader("NetrMessageNameGetInfo", stub, rep)
 	// [in, string, unique] MSGSVC_HANDLE ServerName, [in, string] wchar_t* MsgName, [in] DWORD Level
 	q := NameInfoRequest{Server: readServer(&r), Name: r.WString("MsgName", MaxMessageName).String(), Level: r.Uint32("Level")}
-	if err := end(&r); err != nil {
-		return NameInfoRequest{}, err
+	if err := r.Err(); err != nil {
+		return NameInfoRequest{}, invalid(err)
 	}
 	return q, nil
 }
