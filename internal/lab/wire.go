@@ -43,10 +43,15 @@ type Wire struct {
 	passed, dropped, doubled, held atomic.Int64
 }
 
+// Harm returns what has become of the frames, both ways.
+func (w *Wire) Harm() (dropped, doubled, held int64) {
+	return w.dropped.Load(), w.doubled.Load(), w.held.Load()
+}
+
 // String says what has become of the frames, both ways.
 func (w *Wire) String() string {
-	return fmt.Sprintf("%d frames passed, %d dropped, %d doubled, %d held back",
-		w.passed.Load(), w.dropped.Load(), w.doubled.Load(), w.held.Load())
+	dropped, doubled, held := w.Harm()
+	return fmt.Sprintf("%d frames passed, %d dropped, %d doubled, %d held back", w.passed.Load(), dropped, doubled, held)
 }
 
 // Lossy is [LAN.Host] with a bad wire.
