@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"testing"
 
 	"github.com/messngr/messngr/dcerpc"
@@ -163,7 +164,7 @@ func TestFackLong(t *testing.T) {
 
 func TestSelAck(t *testing.T) {
 	var s SelAck
-	for _, d := range []int{-1, 0, SelAckDistance + 1, 1 << 40} {
+	for _, d := range []int{-1, 0, SelAckDistance + 1, math.MaxInt} {
 		if s.Set(d); s != (SelAck{}) || s.Has(d) {
 			t.Errorf("distance %d: %x", d, s)
 		}
