@@ -67,6 +67,7 @@ type activity struct {
 // A job is a call that a handler executes.
 type job struct {
 	activity *activity
+	source   *source
 	handle   Handler
 	call     Call
 	via      path

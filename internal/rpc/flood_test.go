@@ -170,8 +170,13 @@ func TestWhoMakesRoom(t *testing.T) {
 		b.from(address(n), with(about(ncadg.Ack, 0), func(p *ncadg.Packet) { p.Activity = numbered(n) }))
 	}
 	call(address(0), 0, 1) // it is executing now
-	b.want("a new one", call(address(20), 20, 0), "request")
+	q := call(address(20), 20, 0)
+	b.want("a new one", q, "request")
 	b.want("another", call(address(21), 21, 0), "request")
+	b.from(address(20), yes(q[0], 0))
+	if len(b.jobs) != 2 {
+		t.Error("the second new one has pushed the first one out")
+	}
 	b.want("1 had to go", call(address(1), 1, 1), "request")
 	b.want("7 is known", call(address(7), 7, 1), "")
 	b.want("0 is still working", call(address(0), 0, 1), "working")

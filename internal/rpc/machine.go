@@ -86,8 +86,9 @@ type machine struct {
 	unverified list
 	idle       list
 	timers     timers
-	running    int // calls that handlers have
-	held       int // bytes of requests and answers
+	spare      *activity // one that was evicted, for the next: a flood leaves no garbage
+	running    int       // calls that handlers have
+	held       int       // bytes of requests and answers
 
 	// Of what the machine is being told.
 	now time.Time
@@ -298,7 +299,7 @@ func (m *machine) proceed(a *activity) {
 	a.stage = executing
 	m.timers.stop(a)
 	m.place(a)
-	a.job = &job{activity: a, handle: a.iface.Handle, via: a.via, call: Call{
+	a.job = &job{activity: a, source: a.source, handle: a.iface.Handle, via: a.via, call: Call{
 		Interface: a.header.Interface, Opnum: a.header.Opnum, Object: a.header.Object,
 		DataRep: a.header.DataRep, Stub: a.stub,
 		From: a.key.from, Local: a.via.local,
@@ -310,12 +311,12 @@ func (m *machine) proceed(a *activity) {
 // executed takes what a handler has returned.
 func (m *machine) executed(now time.Time, j *job, response []byte, fault dcerpc.Status, out *output) {
 	m.now, m.out = now, out
-	a := j.activity
 	m.running--
-	a.source.running--
-	if a.job != j { // the caller has given it up
+	j.source.running--
+	a := j.activity
+	if a.job != j { // the caller has given it up, or the activity is another by now
 		m.stats.abandoned++
-		m.forgetSource(a.source)
+		m.forgetSource(j.source)
 		return
 	}
 	a.job = nil

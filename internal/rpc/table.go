@@ -35,7 +35,12 @@ func (m *machine) admit(key activityKey) *activity {
 		m.sources[prefix] = s
 	}
 	s.count++
-	a := &activity{key: key, source: s}
+	a := m.spare
+	if a == nil {
+		a = new(activity)
+	}
+	m.spare = nil
+	*a = activity{key: key, source: s}
 	m.activities[key] = a
 	return a
 }
@@ -62,6 +67,7 @@ func (m *machine) evict(a *activity) {
 	delete(m.activities, a.key)
 	a.source.count--
 	m.forgetSource(a.source)
+	m.spare = a
 }
 
 // forgetSource forgets a source that has no activity and no call any more.
