@@ -114,6 +114,18 @@ the networks of this computer, whatever his workgroup, and each answers.`,
 	return cmd
 }
 
+// onlyForOne returns an error about a flag that says how to send to one
+// recipient, if there is one.
+func (o *netSend) onlyForOne() error {
+	switch {
+	case o.singleBlock:
+		return usagef("a workgroup is reached by datagrams alone: leave out --single-block")
+	case o.transport != "" && o.transport != "auto":
+		return usagef("a workgroup is reached by datagrams alone: leave out --transport %s", o.transport)
+	}
+	return nil
+}
+
 // transports are the ways that --transport takes.
 var transports = []string{"auto", "smb", "rpc"}
 
@@ -125,6 +137,11 @@ func (p Process) netSend(ctx context.Context, o netSend, to string, words []stri
 	t, err := parseTarget(to, cfg)
 	if err != nil {
 		return err
+	}
+	if t.workgroup != "" && !t.users {
+		if err := o.onlyForOne(); err != nil {
+			return err
+		}
 	}
 	send, err := p.sender(o, cfg)
 	if err != nil {

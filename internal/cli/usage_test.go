@@ -90,6 +90,8 @@ func TestWrongUsage(t *testing.T) {
 		{[]string{"net", "send", "/all", "x"}, `"/all" is neither /domain[:NAME] nor /users; see messngr net send --help`},
 		{[]string{"net", "send", "/domain: ", "x"}, `"/domain: ": the name of the domain is missing; see messngr net send --help`},
 		{[]string{"net", "send", "OFF*", "x"}, `"OFF*" is no name: give a NAME, an ADDRESS, *, /domain[:NAME] or /users; see messngr net send --help`},
+		{[]string{"send", "--transport", "smb", "/domain", "x"}, `a workgroup is reached by datagrams alone: leave out --transport smb; see messngr send --help`},
+		{[]string{"send", "--single-block", "--workgroup", "A", "x"}, `a workgroup is reached by datagrams alone: leave out --single-block; see messngr send --help`},
 		{[]string{"send", "--workgroup", " ", "x"}, `--workgroup: the NAME is empty; see messngr send --help`},
 		{[]string{"send"}, `the recipient is missing: a NAME, an ADDRESS, *, /domain[:NAME] or /users; see messngr send --help`},
 		{[]string{"net", "send", "--frob", "A", "x"}, `unknown flag: --frob; see messngr net send --help`},
