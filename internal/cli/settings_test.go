@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 )
 
 func writeFile(t *testing.T, path, text string) string {
@@ -23,6 +26,20 @@ func noService(data string) result {
 		err:  fmt.Sprintf("messngr: no service is running in %s: start it with \"messngr serve\", or name its directory with --data or MESSNGR_DATA\n", data),
 		code: 1,
 	}
+}
+
+// asking are the commands that talk to the service, each with what it needs.
+var asking = map[string][]string{
+	"messngr inbox":         {"--json", "--watch", "--last", "0"},
+	"messngr inbox release": {"--all"},
+	"messngr inject":        {"--from", "ALICE", "hello"},
+	"messngr neighbours":    nil,
+	"messngr net continue":  {"messenger"},
+	"messngr net name":      nil,
+	"messngr net pause":     {"messenger"},
+	"messngr net stop":      {"messenger"},
+	"messngr status":        {"--json"},
+	"messngr wins":          nil,
 }
 
 // TestWhichData: the flag wins over the environment, the environment over the
@@ -41,12 +58,32 @@ func TestWhichData(t *testing.T) {
 		{"", []string{"--data", dir + "/flag"}, dir + "/flag"},
 		{dir + "/env", nil, dir + "/env"},
 	} {
-		for _, asks := range [][]string{{"inbox"}, {"inbox", "--json", "--watch", "--last", "0"}, {"status"}, {"status", "--json"}} {
-			if got := run(t, command(t, tt.env, "messngr", append(asks, tt.args...)...)); got != noService(tt.want) {
-				t.Errorf("%q %q with MESSNGR_DATA=%s:\n got %+v\nwant %+v", asks, tt.args, tt.env, got, noService(tt.want))
+		for path, needs := range asking {
+			args := slices.Concat(strings.Fields(path)[1:], tt.args, needs)
+			got := run(t, command(t, tt.env, "messngr", args...))
+			// Those of net say it first in the words of Windows.
+			if want := noService(tt.want); got.out != "" || got.code != want.code || !strings.HasSuffix(got.err, want.err) ||
+				got.err != want.err && !strings.HasPrefix(path, "messngr net ") {
+				t.Errorf("%q with MESSNGR_DATA=%s:\n got %+v\nwant %+v", args, tt.env, got, want)
 			}
 		}
 	}
+	// A new command belongs among them.
+	var check func(*cobra.Command)
+	check = func(cmd *cobra.Command) {
+		_, asks := asking[cmd.CommandPath()]
+		switch cmd.CommandPath() {
+		case "messngr serve", "messngr net start": // the service, and what only names it
+			asks = true
+		}
+		if cmd.Flags().Lookup("data") != nil && !asks {
+			t.Errorf("%s has --data and is not tested", cmd.CommandPath())
+		}
+		for _, sub := range cmd.Commands() {
+			check(sub)
+		}
+	}
+	check(Process{Args: []string{"messngr"}}.rootCommand())
 }
 
 // TestReferenceFileIsAFile: what config prints can be given to --config.
