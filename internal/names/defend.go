@@ -16,7 +16,7 @@ import (
 // handle returns the reply to a packet, if it gets one at once. The reply is
 // good until the next call.
 func (n *Node) handle(packet []byte, from netip.AddrPort, now time.Time) (nbns.Packet, bool) {
-	if !n.cfg.Serve(from.Addr()) && !n.isServer(from.Addr()) {
+	if !n.isServer(from.Addr()) && !n.cfg.Serve(from.Addr()) {
 		n.counters.refused.Add(1)
 		return nbns.Packet{}, false
 	}

@@ -22,7 +22,7 @@
 // Whatever comes over the network can be forged. So an answer counts only if it
 // matches a question of ours, by its transaction id, opcode, name and scope, and
 // comes from where it can come: from the address that was asked, or, after a
-// broadcast, from the link. A release never takes a name away from us, and a
+// broadcast, from the link, and from the port of the name service. A release never takes a name away from us, and a
 // conflict demand only if another host answers for the name and its node status
 // says the same. What is kept for the network is bounded.
 //

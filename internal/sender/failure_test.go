@@ -70,7 +70,12 @@ func TestRecipientCloses(t *testing.T) {
 					s.Close()
 				}))
 				d := newSender(t, r, nil).Send(t.Context(), Draft{"ALICE", "HOST2", "hello"})
+				remedy := "min protocol"
+				if step == steps[0] {
+					remedy = "[guard] networks"
+				}
 				wantFailure(t, d, messngr.NERRBadReceive, "closed the connection on "+stepName(step))
+				wantFailure(t, d, messngr.NERRBadReceive, remedy)
 			})
 		}
 	}

@@ -117,7 +117,7 @@ func (s *Sender) call(ctx context.Context, addr netip.AddrPort, called netbios.N
 		}
 		c.close()
 		if err != nil {
-			return nil, exchangeFailure("the session request", err)
+			return nil, exchangeFailure(sessionRequest, err)
 		}
 		if addr, err = refused(p, addr, called); err != nil {
 			return nil, err
@@ -252,12 +252,19 @@ func dialFailure(addr netip.AddrPort, err error) error {
 	return failed(messngr.NERRNetworkError, "cannot connect to %v: %w", addr, err)
 }
 
-// exchangeFailure says why what was sent was not answered.
+// sessionRequest is the first thing that is sent.
+const sessionRequest = "the session request"
+
+// exchangeFailure says why what was sent was not answered. Before a session
+// nobody closes but who does not serve the caller.
 func exchangeFailure(what string, err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return failed(messngr.NERRBadReceive, "the recipient did not answer %s in time", what)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
+		if what == sessionRequest {
+			return failed(messngr.NERRBadReceive, "the recipient closed the connection on %s: it does not serve this computer's network; Messngr serves those in its [guard] networks", what)
+		}
 		return failed(messngr.NERRBadReceive, "the recipient closed the connection on %s; Samba does so unless its smb.conf has \"server min protocol = NT1\"", what)
 	}
 	return failed(messngr.NERRNetworkError, "%s: %w", what, err)

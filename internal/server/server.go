@@ -71,6 +71,7 @@ type server struct {
 	wins       atomic.Pointer[wins.Server] // nil while its door is closed, or there is none
 	copies     *copies
 	pause      *pause
+	refusals   refusals
 	neighbours neighbours.Table
 
 	started time.Time
@@ -168,7 +169,11 @@ func (s *server) deliver(ctx context.Context, m *messngr.Message) error {
 
 // check asks the guard about a source.
 func (s *server) check(addr netip.Addr) error {
-	return s.guard.Check(addr, s.links.networks())
+	err := s.guard.Check(addr, s.links.networks())
+	if err != nil {
+		s.refusals.tell(s.log, err, time.Now())
+	}
+	return err
 }
 
 // post delivers a draft that came through the API.
