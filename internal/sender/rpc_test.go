@@ -26,13 +26,13 @@ import (
 type callee struct {
 	mapper uint16
 
-	// What its calls return; they are set before it is called.
+	mu sync.Mutex
+	// What its calls return: see set.
 	status   uint32
 	fault    dcerpc.Status
 	response []byte // instead of the status
 	towers   []epm.Tower
 
-	mu       sync.Mutex
 	said     []string
 	verified bool // all callers were
 }
@@ -44,6 +44,13 @@ func newCallee(t testing.TB) *callee {
 	c.towers = []epm.Tower{{Interface: msgsvc.SendInterface(), Transfer: dcerpc.NDR(), Protocol: epm.UDP, Addr: own}}
 	c.mapper = serveCalls(t, rpc.Interface{ID: epm.Interface(), Operations: epm.Operations, Handle: c.find, Idempotent: true}).Port()
 	return c
+}
+
+// set changes what its calls return.
+func (c *callee) set(change func(*callee)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	change(c)
 }
 
 // serveCalls serves an interface until the test ends.
@@ -75,6 +82,8 @@ func (c *callee) find(_ context.Context, call rpc.Call) ([]byte, dcerpc.Status) 
 	if err != nil || want.Interface != msgsvc.SendInterface() || want.Protocol != epm.UDP || want.Transfer != dcerpc.NDR() {
 		return nil, dcerpc.FaultNDR
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	p := epm.MapResponse{Max: q.MaxTowers, Status: dcerpc.StatusNotRegistered}
 	for _, t := range c.towers {
 		octets, _ := t.AppendBinary(nil)
@@ -160,7 +169,7 @@ func TestNetrSendMessageStatus(t *testing.T) {
 		0x80070005: {messngr.NERRBadReceive, "status 0x80070005"},
 	} {
 		c := newCallee(t)
-		c.status = status
+		c.set(func(c *callee) { c.status = status })
 		wantFailure(t, newSender(t, closed(t), c.byRPC).Send(t.Context(), Draft{"ALICE", "HOST2", "x"}), want.nerr, want.text)
 		c.expect(t, "ALICE to HOST2: x")
 	}
@@ -183,7 +192,7 @@ func TestCallsThatFail(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCallee(t)
-			tt.change(c)
+			c.set(tt.change)
 			wantFailure(t, newSender(t, closed(t), c.byRPC).Send(t.Context(), Draft{"ALICE", "HOST2", "x"}), tt.nerr, tt.text)
 		})
 	}
@@ -192,7 +201,9 @@ func TestCallsThatFail(t *testing.T) {
 // A mapper cannot send a message to another host.
 func TestMapperCannotDivert(t *testing.T) {
 	c := newCallee(t)
-	c.towers[0].Addr = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), c.towers[0].Addr.Port())
+	c.set(func(c *callee) {
+		c.towers[0].Addr = netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), c.towers[0].Addr.Port())
+	})
 	wantAccepted(t, newSender(t, closed(t), c.byRPC).Send(t.Context(), Draft{"ALICE", "HOST2", "x"}))
 	c.expect(t, "ALICE to HOST2: x")
 }
@@ -269,7 +280,7 @@ func TestNoRPCAfterSMB(t *testing.T) {
 // of the call that it did not help.
 func TestNeitherSMBNorRPC(t *testing.T) {
 	c := newCallee(t)
-	c.towers = nil
+	c.set(func(c *callee) { c.towers = nil })
 	r := closed(t)
 	d := newSender(t, r, c.afterSMB).Send(t.Context(), Draft{"ALICE", "HOST2", "x"})
 	wantFailure(t, d, messngr.NERRNameNotFound, "refuses TCP port", "; nor by RPC: ", "does not serve NetrSendMessage")
@@ -289,7 +300,7 @@ func TestRPCInterrupted(t *testing.T) {
 		<-hang
 		return nil, dcerpc.FaultUnspecified
 	}})
-	c.towers[0].Addr = own
+	c.set(func(c *callee) { c.towers[0].Addr = own })
 	d := newSender(t, closed(t), c.byRPC).Send(ctx, Draft{"ALICE", "HOST2", "x"})
 	wantFailure(t, d, 0, "interrupted")
 }
@@ -302,7 +313,7 @@ func TestCallIsAtMostOnce(t *testing.T) {
 	}
 	defer conn.Close()
 	c := newCallee(t)
-	c.towers[0].Addr = conn.LocalAddr().(*net.UDPAddr).AddrPort()
+	c.set(func(c *callee) { c.towers[0].Addr = conn.LocalAddr().(*net.UDPAddr).AddrPort() })
 	ctx, cancel := context.WithCancel(t.Context())
 	sent := make(chan struct{})
 	go func() {
