@@ -162,3 +162,66 @@ func TestOneWayCallsAreQuarantined(t *testing.T) {
 		t.Errorf("%d are counted", got)
 	}
 }
+
+// callsToScapy are messages to testdata/callee.py: what it says of each (mostly
+// what we answer to its questions, as the difference of the sequence number and
+// the status, and whether we acknowledge its answer), and what we say of it.
+var callsToScapy = []struct {
+	how, text string
+	callee    string
+	code      int
+	said      string
+}{
+	{"plain", "", "('0 0', True)", 0, ""},
+	{"old", "", "('0 0', True)", 0, ""},
+	{"newer", "", "('1c010002', '0 0', True)", 0, ""},
+	{"big", "", "('0 0', True)", 0, ""},
+	{"trusting", "", "True", 0, ""},
+	{"twice", "", "(('0 0', '0 0'), True, False)", 0, ""},
+	{"lost", "", "(True, '0 0', True)", 0, ""},
+	{"working", "", "('0 0', 2, 0, True)", 0, ""},
+	{"nocall", "", "('0 0', True, True)", 0, ""},
+	{"foreign", "", "('0 0', False, True)", 0, ""},
+	{"another", "", "('nothing', '0 0', True)", 0, ""},
+	{"crashed", "", "('0 0', '0 1c010009', True)", 0, ""},
+	{"restarted", "", "('0 0', 0, '0 0', True)", 0, ""},
+	{"half", "", "('0 0', 0, True)", 0, ""},
+	{"fragments", strings.Repeat("0123456789", 400), "([0, 1, 2], 1, True, 400, '0 0', True)", 0, ""},
+	{"fault", "", "('0 0', True)", 1, "could not execute the call"},
+	{"busy", "", "None", 1, "did not take the call"},
+	{"paused", "", "('0 0', True)", 1, "NET HELPMSG 2281."},
+	{"denied", "", "('0 0', True)", 1, "access denied (5)"},
+	{"truncated", "", "('0 0', True)", 1, "NET HELPMSG 2289."},
+	{"strange", "", "('0 0', True)", 1, "0x12345678"},
+}
+
+// A server of another make, which asks back in its way and does not always do as
+// it should: each call reaches it once, and what it says is what is told.
+func TestCallsToScapy(t *testing.T) {
+	t.Parallel()
+	lab.NeedProgram(t, "scapy", "python3-scapy")
+	lan := lab.NewLAN(t)
+	h2, h3 := lan.Host(t, 2, "SCAPY"), lan.Host(t, 3, "HOST3")
+	h2.Run(t, "ip", "address", "add", "10.77.0.99/24", "dev", "eth0")
+	script, err := filepath.Abs("testdata/callee.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	callee := h2.Start(t, "/usr/bin/python3", script, h2.Addr.String(), "10.77.0.99")
+	callee.WaitOutput(t, "ready")
+	capture := h3.Capture(t)
+	var want strings.Builder
+	want.WriteString("ready\n")
+	for _, tt := range callsToScapy {
+		fmt.Fprintf(&want, "%s: %s\n", tt.how, tt.callee)
+		out := sendRPC(t, h3, "as "+tt.how+" "+tt.text, h2.Addr.String())
+		if out.Code != tt.code || !strings.Contains(out.Stderr, tt.said) || (out.Code == 0) != (out.Stdout != "") {
+			t.Errorf("%s: exit status %d\n%s%s", tt.how, out.Code, out.Stdout, out.Stderr)
+		}
+		callee.WaitOutput(t, "\n"+tt.how+": ")
+	}
+	if diff := cmp.Diff(want.String(), callee.Stdout()); diff != "" {
+		t.Errorf("it says (-want +got):\n%s", diff)
+	}
+	capture.CheckClean(t, cleanCalls(h3))
+}

@@ -6,47 +6,14 @@ import sys
 import time
 from uuid import UUID, uuid4
 
-from scapy.layers.dcerpc import DceRpc4, DceRpc4Payload
-from scapy.packet import Raw
-
-
-class Stub(Raw):
-    """What follows a header: scapy prints a line when it knows no class for it."""
-
-    @classmethod
-    def can_handle(cls, *_):
-        return True
-
-
-DceRpc4Payload.register_possible_payload(Stub)
+sys.dont_write_bytecode = True
+from dce import *  # noqa: beside this file
 
 server = sys.argv[1]
-SEND = UUID("5a7b91f8-ff00-11d0-a9b2-00c04fb6e6fc")
-MAPPER = UUID("e1af8308-5d1f-11c9-91a4-08002b14a0fa")
-CONV = UUID("333a2276-0000-0000-0d00-00809c000000")
-NDR = UUID("8a885d04-1ceb-11c9-9fe8-08002b104860")
-NONE = UUID(int=0)
-REQUEST, PING, RESPONSE, FAULT, WORKING, NOCALL, REJECT, ACK, FACK = 0, 1, 2, 3, 4, 5, 6, 7, 9
-LAST, FRAG, NOFACK, MAYBE, IDEMPOTENT, BROADCAST = 0x02, 0x04, 0x08, 0x10, 0x20, 0x40
-BIG, LITTLE = 0, 1
-
-
-def order(endian):
-    return "<" if endian == LITTLE else ">"
-
-
-def string(s, endian, most=None, offset=0, actual=None):
-    s += b"\0"
-    counts = (len(s) if most is None else most, offset, len(s) if actual is None else actual)
-    return struct.pack(order(endian) + "III", *counts) + s + bytes(-len(s) % 4)
 
 
 def stub(text, endian=LITTLE, sender=b"SCAPY", to=b"HOST2", **lies):
     return string(sender, endian) + string(to, endian) + string(text.encode("cp850"), endian, **lies)
-
-
-def uuid(u, endian):
-    return u.bytes_le if endian == LITTLE else u.bytes
 
 
 class Activity:
@@ -126,17 +93,11 @@ class Activity:
                 for i, part in enumerate(parts)]
 
 
-def floor(left, right):
-    return struct.pack("<H", len(left)) + left + struct.pack("<H", len(right)) + right
-
-
 def mapped(endian, interface=SEND, major=1):
     """Asks the endpoint mapper for a port."""
-    tower = struct.pack("<H", 5) + floor(b"\x0d" + interface.bytes_le + struct.pack("<H", major), bytes(2)) \
-        + floor(b"\x0d" + NDR.bytes_le + struct.pack("<H", 2), bytes(2)) \
-        + floor(b"\x0a", bytes(2)) + floor(b"\x08", bytes(2)) + floor(b"\x09", bytes(4))
+    octets = tower(interface, major)
     o = order(endian)
-    body = struct.pack(o + "I", 1) + bytes(16) + struct.pack(o + "III", 2, len(tower), len(tower)) + tower
+    body = struct.pack(o + "I", 1) + bytes(16) + struct.pack(o + "III", 2, len(octets), len(octets)) + octets
     body += bytes(-len(body) % 4) + bytes(20) + struct.pack(o + "I", 4)
     a = Activity(endian)
     said = a.call(body, IDEMPOTENT, if_id=MAPPER, if_vers=3, opnum=3)
@@ -147,9 +108,10 @@ def mapped(endian, interface=SEND, major=1):
     assert (n, most, offset, count) == (1, 4, 0, 1), "counts of towers: %s" % ((n, most, offset, count),)
     size, length = struct.unpack(o + "II", reply[40:48])
     assert size == length and a.asked == []
-    tower = reply[48:48 + length]
-    assert tower[-5 - 4:] == b"\x01\x00\x09\x04\x00" + socket.inet_aton(server), tower.hex()
-    return struct.unpack(">H", tower[-11:-9])[0]
+    octets = reply[48:48 + length]
+    found = struct.unpack(">H", octets[-11:-9])[0]
+    assert octets == tower(interface, major, found, server), octets.hex()
+    return found
 
 
 def say(name, *results):
