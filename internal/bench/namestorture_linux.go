@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -128,31 +127,4 @@ func (n *namesLAN) tortureOne(ctx context.Context, test string, on tortured, run
 func lastLine(s string) string {
 	s = strings.TrimSpace(s)
 	return s[strings.LastIndexAny(s, "\r\n")+1:]
-}
-
-// cpuTime returns the processor time of a process and of all that descend from
-// it.
-func cpuTime(pid int) (sum time.Duration, err error) {
-	const tick = time.Second / 100 // USER_HZ, on everything that Go runs on
-	pids, err := family(pid)
-	if err != nil {
-		return 0, err
-	}
-	for _, pid := range pids {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return 0, err
-		}
-		// "1234 (name) S 1 ...": the name may hold anything; utime and stime are
-		// the fields 14 and 15.
-		f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-		for _, field := range f[11:13] {
-			ticks, err := strconv.ParseInt(field, 10, 64)
-			if err != nil {
-				return 0, err
-			}
-			sum += time.Duration(ticks) * tick
-		}
-	}
-	return sum, nil
 }

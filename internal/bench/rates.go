@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 )
 
 // A cell is one way to send many messages.
@@ -64,38 +65,58 @@ func (b *bench) rate(ctx context.Context, p place, c cell, floor, durable *serve
 		return err
 	}
 	defer func() { err = errors.Join(err, ours.end()) }()
-	runs, accepted, err := b.turns(ctx, p, c, floor, durable, ours)
+	runs, err := b.turns(ctx, p, c, floor, durable, ours)
 	if err != nil {
 		return err
 	}
 	b.report.Rates = append(b.report.Rates, rate{
-		cell: c, Floor: summarize(runs[0]), Durable: summarize(runs[1]), Ours: summarize(runs[2]),
-		DurableToFloor: ratios(runs[1], runs[0]),
-		OursToDurable:  ratios(runs[2], runs[1]),
-		OursToFloor:    ratios(runs[2], runs[0]),
+		cell: c, Floor: summarize(runs[0].rate), Durable: summarize(runs[1].rate), Ours: summarize(runs[2].rate),
+		DurableToFloor: ratios(runs[1].rate, runs[0].rate),
+		OursToDurable:  ratios(runs[2].rate, runs[1].rate),
+		OursToFloor:    ratios(runs[2].rate, runs[0].rate),
+		FloorCPU:       runs[0].cpuEach(), DurableCPU: runs[1].cpuEach(), OursCPU: runs[2].cpuEach(),
 	})
-	return ours.counted(ctx, accepted[2])
+	return ours.counted(ctx, runs[2].accepted)
 }
 
-// turns puts the servers under the same load in turns and returns the rates of
-// each, round by round, and the messages that each accepted. Every other round
-// goes backwards, so that none is always the first or the last.
-func (b *bench) turns(ctx context.Context, p place, c cell, servers ...*server) (runs [][]float64, accepted []int, err error) {
-	runs, accepted = make([][]float64, len(servers)), make([]int, len(servers))
+// A tally is what came of all turns of a server.
+type tally struct {
+	rate     []float64 // of each round
+	accepted int
+	cpu      time.Duration // of the server
+}
+
+// cpuEach returns the server's processor time for a message, in microseconds.
+func (r tally) cpuEach() float64 { return float64(r.cpu.Microseconds()) / float64(r.accepted) }
+
+// turns puts the servers under the same load in turns. Every other round goes
+// backwards, so that none is always the first or the last.
+func (b *bench) turns(ctx context.Context, p place, c cell, servers ...*server) ([]tally, error) {
+	runs := make([]tally, len(servers))
 	for round := range b.Rounds {
 		for i := range servers {
 			if round%2 == 1 {
 				i = len(servers) - 1 - i
 			}
-			r, err := b.load(ctx, p, load{
-				Addr: servers[i].addr, Called: p.name, Multi: c.Multi, Keep: c.Keep, Senders: c.Senders, slice: b.Slice,
+			s, r := servers[i], &runs[i]
+			before, err := cpuTime(s.cmd.Process.Pid)
+			if err != nil {
+				return nil, err
+			}
+			took, err := b.load(ctx, p, load{
+				Addr: s.addr, Called: p.name, Multi: c.Multi, Keep: c.Keep, Senders: c.Senders, slice: b.Slice,
 			})
 			if err != nil {
-				return nil, nil, err
+				return nil, err
 			}
-			runs[i] = append(runs[i], r.Rate)
-			accepted[i] += r.Accepted
+			after, err := cpuTime(s.cmd.Process.Pid)
+			if err != nil {
+				return nil, err
+			}
+			r.rate = append(r.rate, took.Rate)
+			r.accepted += took.Accepted
+			r.cpu += after - before
 		}
 	}
-	return runs, accepted, nil
+	return runs, nil
 }

@@ -36,6 +36,12 @@ type rate struct {
 	DurableToFloor summary `json:"durable_floor_to_floor"`
 	OursToDurable  summary `json:"ours_to_durable_floor"`
 	OursToFloor    summary `json:"ours_to_floor"`
+
+	// Processor time of the server for a message, in microseconds; 0 where it
+	// is not known.
+	FloorCPU   float64 `json:"floor_cpu_us"`
+	DurableCPU float64 `json:"durable_floor_cpu_us"`
+	OursCPU    float64 `json:"ours_cpu_us"`
 }
 
 // An smbdRate is a cell against smbd.
@@ -120,9 +126,10 @@ func (r *report) write(w io.Writer) error {
 func (r *report) writeRates(b *strings.Builder) {
 	fmt.Fprintf(b, "\nMessages accepted a second, durable; target: %.1f of the floor.\n"+
 		"The floor keeps nothing. The durable floor does nothing but sync: where it is below\n"+
-		"%.1[1]f of the floor itself, the disk alone misses the target.\n\n", floorTarget)
+		"%.1[1]f of the floor itself, the disk alone misses the target. The last of the numbers\n"+
+		"is the processor time of each server for a message, which a busy machine changes less.\n\n", floorTarget)
 	t := table{right: 2}
-	t.row("message", "connection", "senders", "floor", "durable", "ours", "durable/floor", "ours/durable", "ours/floor", "(min to max)", "")
+	t.row("message", "connection", "senders", "floor", "durable", "ours", "durable/floor", "ours/durable", "ours/floor", "(min to max)", "µs", "")
 	for _, c := range r.Rates {
 		form, connection := "single-block", "one a message"
 		if c.Multi {
@@ -137,7 +144,8 @@ func (r *report) writeRates(b *strings.Builder) {
 		}
 		t.row(form, connection, fmt.Sprint(c.Senders),
 			number(c.Floor.Median), number(c.Durable.Median), number(c.Ours.Median),
-			ratio(c.DurableToFloor.Median), ratio(c.OursToDurable.Median), ratio(c.OursToFloor.Median), spread(c.OursToFloor), verdict)
+			ratio(c.DurableToFloor.Median), ratio(c.OursToDurable.Median), ratio(c.OursToFloor.Median), spread(c.OursToFloor),
+			fmt.Sprintf("%.0f, %.0f, %.0f", c.FloorCPU, c.DurableCPU, c.OursCPU), verdict)
 	}
 	t.write(b)
 }
