@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/messngr/messngr/dcerpc"
@@ -76,8 +77,9 @@ func (c *ClientConfig) setDefaults() {
 	c.MaxResponse = cmp.Or(c.MaxResponse, ncadg.DefaultMaxBytes)
 }
 
-// maxErrors is how often in a row a socket may fail to receive.
-const maxErrors = 100
+// pause is how long a client does not receive after an error that says nothing
+// to it, lest it do nothing else.
+const pause = time.Millisecond
 
 // A Client calls servers over one socket: ncadg_ip_udp. It answers the
 // questions that they ask back. It is safe for concurrent use.
@@ -150,21 +152,23 @@ func (c *Client) Counters() map[string]int64 {
 func (c *Client) receive() {
 	defer close(c.received)
 	packet := make([]byte, 1<<16)
-	for failed := 0; ; {
+	for {
 		n, from, _, _, err := c.conn.read(packet)
-		if err != nil {
-			failed++
-			if !errors.Is(err, net.ErrClosed) && failed < maxErrors {
-				c.refused() // most likely a host has said something
-				continue
+		if errno := syscall.Errno(0); errors.As(err, &errno) {
+			// It is about a packet that was sent, to where there is no way or
+			// nobody; the socket goes on.
+			if !c.refused() {
+				time.Sleep(pause)
 			}
+			continue
+		}
+		if err != nil {
 			c.mu.Lock()
 			c.closed = true
 			c.caller.abort(fmt.Errorf("receive: %w", err))
 			c.mu.Unlock()
 			return
 		}
-		failed = 0
 		from = netip.AddrPortFrom(from.Addr().Unmap(), from.Port())
 		c.do(func(out *output) { c.caller.receive(time.Now(), packet[:n], from, out) })
 	}
@@ -189,14 +193,15 @@ func (c *Client) do(tell func(out *output)) {
 }
 
 // refused ends the calls of servers of which their hosts say that they are not
-// there.
-func (c *Client) refused() {
+// there, and reports whether there are any.
+func (c *Client) refused() bool {
 	closed := c.conn.closedPorts()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, server := range closed {
 		c.caller.refused(server)
 	}
+	return len(closed) > 0
 }
 
 // Call calls an operation of the server at an address, and returns the stub of

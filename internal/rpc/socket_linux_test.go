@@ -116,6 +116,11 @@ func TestClosedPort(t *testing.T) {
 			})
 		}
 		calls.Wait()
+		for range 200 { // in a row
+			if _, _, err := client.Call(context.Background(), closed, testID, 1, []byte(stub), 0); !errors.Is(err, ErrRefused) {
+				t.Fatalf("%s: %v", network, err)
+			}
+		}
 		client.Close()
 	}
 }
