@@ -122,7 +122,7 @@ func (o options) namesSize() namesSize {
 	if o.Quick {
 		return namesSize{Torture: 1, Asks: 1, Starts: 1, Scans: 1, Waits: 1, Slice: slice{N: 1000}, Records: 10_000}
 	}
-	return namesSize{Torture: 4, Asks: 7, Starts: 3, Scans: 2, Waits: 3, Slice: slice{For: 300 * time.Millisecond}, Records: 1_000_000}
+	return namesSize{Torture: 7, Asks: 7, Starts: 3, Scans: 2, Waits: 3, Slice: slice{For: 300 * time.Millisecond}, Records: 1_000_000}
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
