@@ -53,8 +53,9 @@ TEXT it is read from the standard input. Flags come before the recipient: what
 comes after is text.
 
 A name is looked up in LMHOSTS, by broadcast on every interface, then in the
-DNS. The exit status is 0 only when the recipient accepted the message. That it
-was accepted does not say that anybody has read it.
+DNS. The message goes over a NetBIOS session or, where none is to be had, by RPC
+(NetrSendMessage). The exit status is 0 only when the recipient accepted it;
+that it was accepted does not say that anybody has read it.
 
 To a workgroup the message goes in datagrams, by broadcast on every network: to
 one's own with * or /domain, to another with /domain:NAME or --workgroup NAME.

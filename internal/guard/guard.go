@@ -27,7 +27,11 @@ func (c Config) String() string {
 		who = append(who, "private networks on-link")
 	}
 	for _, n := range c.Networks {
-		who = append(who, n.String())
+		if n.IsSingleIP() {
+			who = append(who, n.Addr().String())
+		} else {
+			who = append(who, n.String())
+		}
 	}
 	return strings.Join(who, ", ")
 }

@@ -61,7 +61,7 @@ func TestString(t *testing.T) {
 		"this computer, private networks on-link": {},
 		"this computer": {OnlyNetworks: true},
 		"this computer, private networks on-link, 192.0.2.0/24": {Networks: prefixes("192.0.2.0/24")},
-		"this computer, 192.0.2.0/24, 10.77.0.9/32":             {Networks: prefixes("192.0.2.0/24", "10.77.0.9/32"), OnlyNetworks: true},
+		"this computer, 192.0.2.0/24, 10.77.0.9":                {Networks: prefixes("192.0.2.0/24", "10.77.0.9/32"), OnlyNetworks: true},
 	} {
 		if got := cfg.String(); got != want {
 			t.Errorf("%q, want %q", got, want)
