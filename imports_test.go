@@ -104,11 +104,15 @@ var rules = []rule{
 		why: "it says what networks this host is on, and not what for",
 	},
 	{
+		packages: "internal/udp", uses: "golang.org/x/sys", never: "context log",
+		why: "it sends packets, whatever is in them",
+	},
+	{
 		packages: "internal/resolver", may: "internal/links netbios netbios/nbns",
 		why: "it asks for names, whatever they are wanted for: messages are nothing to it",
 	},
 	{
-		packages: "internal/names", may: "internal/links netbios netbios/nbns",
+		packages: "internal/names", may: "internal/links internal/udp netbios netbios/nbns",
 		why: "it answers for names, whatever they are wanted for: messages are nothing to it",
 	},
 	{
@@ -124,7 +128,7 @@ var rules = []rule{
 		why: "it carries calls, whatever they are for: interfaces, messages and whom it serves are its caller's to say",
 	},
 	{
-		packages: "internal/listener", may: ". dcerpc dcerpc/epm internal/conns internal/oem internal/rpc mailslot mailslot/browse msgsvc netbios netbios/nbdgm netbios/nbss smb", uses: "golang.org/x/sys",
+		packages: "internal/listener", may: ". dcerpc dcerpc/epm internal/conns internal/oem internal/rpc internal/udp mailslot mailslot/browse msgsvc netbios netbios/nbdgm netbios/nbss smb", uses: "golang.org/x/sys",
 		why: "it makes messages of bytes and hands them on: what becomes of them (guard, store, hub) is its caller's to say",
 	},
 	{

@@ -12,6 +12,7 @@ import (
 
 	"github.com/messngr/messngr"
 	"github.com/messngr/messngr/internal/oem"
+	"github.com/messngr/messngr/internal/udp"
 	"github.com/messngr/messngr/mailslot"
 	"github.com/messngr/messngr/mailslot/browse"
 	"github.com/messngr/messngr/netbios"
@@ -76,7 +77,7 @@ type mailslotStats struct {
 // name is not here, and that only where this host alone was asked.
 type Mailslot struct {
 	cfg   MailslotConfig
-	conn  *net.UDPConn
+	conn  *udp.Conn
 	ready chan struct{}
 	stats mailslotStats
 	drops [len(nbdgm.Counters{})]atomic.Int64 // fragments, by nbdgm.Reason
@@ -92,7 +93,7 @@ type Mailslot struct {
 func NewMailslot(conn *net.UDPConn, cfg MailslotConfig) *Mailslot {
 	MakeRoom(conn)
 	tellDestination(conn)
-	return &Mailslot{cfg: cfg, conn: conn, ready: make(chan struct{}), queue: newQueue(cfg.MaxWaiting)}
+	return &Mailslot{cfg: cfg, conn: udp.New(conn), ready: make(chan struct{}), queue: newQueue(cfg.MaxWaiting)}
 }
 
 // MakeRoom gives a socket the room that a Mailslot's has, as far as the system
@@ -131,7 +132,7 @@ func (s *Mailslot) Counters() map[string]int64 {
 			all["fragments_"+strings.ReplaceAll(nbdgm.Reason(why).String(), " ", "_")] = n
 		}
 	}
-	if n, ok := socketDrops(s.conn); ok {
+	if n, ok := socketDrops(s.conn.UDPConn); ok {
 		all["lost_at_socket"] = n
 	}
 	return all
@@ -164,7 +165,7 @@ func (s *Mailslot) Run(ctx context.Context) error {
 func (s *Mailslot) receive() error {
 	packet, control := make([]byte, 1<<16), make([]byte, controlSize)
 	for {
-		n, from, toAll, err := receiveFrom(s.conn, packet, control)
+		n, from, toAll, err := receiveFrom(s.conn.UDPConn, packet, control)
 		if err != nil {
 			return err
 		}

@@ -12,11 +12,12 @@ import (
 	"time"
 
 	"github.com/messngr/messngr/internal/links"
+	"github.com/messngr/messngr/internal/udp"
 	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbns"
 )
 
-// A packetConn is the socket: a *net.UDPConn, and in tests a network in memory.
+// A packetConn is the socket: a *udp.Conn, and in tests a network in memory.
 type packetConn interface {
 	ReadFromUDPAddrPort(b []byte) (n int, addr netip.AddrPort, err error)
 	WriteToUDPAddrPort(b []byte, addr netip.AddrPort) (int, error)
@@ -60,7 +61,7 @@ func Listen(ctx context.Context, cfg Config) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("name service: %w", err)
 	}
-	conn := pc.(*net.UDPConn)
+	conn := udp.New(pc.(*net.UDPConn))
 	_ = conn.SetReadBuffer(receiveBuffer) // the system may not allow so much
 	n, err := newNode(cfg, conn)
 	if err != nil {
