@@ -80,6 +80,10 @@ type source struct {
 	running    int // calls that handlers have
 	unverified list
 	idle       list
+
+	known bool      // an activity of it has been verified
+	told  int       // packets that it was sent in a window, before that
+	since time.Time // the window
 }
 
 // sourceOf returns what counts as one source: an IPv4 address, or an IPv6

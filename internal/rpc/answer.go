@@ -22,22 +22,31 @@ func (m *machine) header(p *ncadg.Packet) ncadg.Packet {
 // address has nothing amplified. But a call that is executed without a question
 // gets its answer, which is one packet.
 func (m *machine) send(a *activity, p *ncadg.Packet) bool {
-	if !a.verified && !(a.oneWay && a.stage == answered && a.answer != ncadg.Reject) {
-		if size := ncadg.HeaderSize + len(p.Body); size > a.credit {
-			m.stats.unsent++
-			return false
-		} else {
-			a.credit -= size
-		}
+	if !a.verified && !m.admitted(a, ncadg.HeaderSize+len(p.Body)) {
+		m.stats.unsent++
+		return false
 	}
 	m.put(p, a.key.from, a.via)
+	return true
+}
+
+// admitted reports whether so many bytes may be sent to the caller of an
+// activity that has not answered, and counts them.
+func (m *machine) admitted(a *activity, size int) bool {
+	free := a.oneWay && a.stage == answered && a.answer != ncadg.Reject
+	if !free && size > a.credit || !m.mayTell(a.source) {
+		return false
+	}
+	if !free {
+		a.credit -= size
+	}
 	return true
 }
 
 // reply sends a packet for which no activity stands, if it is no longer than
 // that to which it is the reply.
 func (m *machine) reply(in *inbound, p *ncadg.Packet) {
-	if ncadg.HeaderSize+len(p.Body) > in.size {
+	if ncadg.HeaderSize+len(p.Body) > in.size || !m.mayTell(m.sources[sourceOf(in.from.Addr())]) {
 		m.stats.unsent++
 		return
 	}

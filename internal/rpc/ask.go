@@ -106,7 +106,7 @@ func (m *machine) whoItIs(a *activity, p *ncadg.Packet) {
 		m.stats.verified++
 		m.stopAsking(a)
 		m.timers.stop(a)
-		a.verified = true
+		a.verified, a.source.known = true, true
 		m.place(a)
 		m.proceed(a)
 	}

@@ -90,6 +90,9 @@ type machine struct {
 	running    int       // calls that handlers have
 	held       int       // bytes of requests and answers
 
+	strangersTold  int       // packets to sources that are not known, beside the share of each
+	strangersSince time.Time // in the window that began then
+
 	// Of what the machine is being told.
 	now time.Time
 	out *output

@@ -19,8 +19,20 @@ type socket struct {
 	six       bool   // it is an IPv6 socket, which may carry IPv4 as well
 	in        []byte // control messages of the one who reads
 
-	mu  sync.Mutex
-	out []byte // those of who writes
+	mu   sync.Mutex // of who writes
+	out  []byte     // its control messages
+	raw  syscall.RawConn
+	send func(fd uintptr) bool // sendNow
+	next message
+}
+
+// A message is what sendNow sends, and what came of it.
+type message struct {
+	packet, control []byte
+	to              unix.Sockaddr // of the two below; nil to the peer of the socket
+	four            unix.SockaddrInet4
+	six             unix.SockaddrInet6
+	err             error
 }
 
 // newSocket makes room in a socket. It has the system say, to a server, where
@@ -28,6 +40,7 @@ type socket struct {
 // system that does not is done without.
 func newSocket(conn *net.UDPConn, server bool) *socket {
 	_ = conn.SetReadBuffer(datagramBuffer) // it is only cut to the limit
+	_ = conn.SetWriteBuffer(datagramBuffer)
 	addr := conn.LocalAddr().(*net.UDPAddr).AddrPort().Addr()
 	s := &socket{UDPConn: conn, connected: conn.RemoteAddr() != nil, six: addr.Is6(), in: make([]byte, 128), out: make([]byte, 64)}
 	four, six := unix.IP_PKTINFO, unix.IPV6_RECVPKTINFO
@@ -35,16 +48,16 @@ func newSocket(conn *net.UDPConn, server bool) *socket {
 		s.in = nil
 		four, six = unix.IP_RECVERR, unix.IPV6_RECVERR
 	}
-	if raw, err := conn.SyscallConn(); err == nil {
-		_ = raw.Control(func(fd uintptr) {
-			if s.six {
-				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, six, 1)
-			}
-			if !s.six || !server { // what comes of IPv4 has errors of IPv4
-				_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, four, 1)
-			}
-		})
-	}
+	s.send = s.sendNow
+	s.raw, _ = conn.SyscallConn() // it fails for no connection at all
+	_ = s.raw.Control(func(fd uintptr) {
+		if s.six {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, six, 1)
+		}
+		if !s.six || !server { // what comes of IPv4 has errors of IPv4
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, four, 1)
+		}
+	})
 	return s
 }
 
@@ -64,11 +77,7 @@ func (s *socket) read(b []byte) (n int, from netip.AddrPort, local netip.Addr, i
 
 // closedPorts reads the socket's queue of errors: ip(7), IP_RECVERR.
 func (s *socket) closedPorts() (closed []netip.AddrPort) {
-	raw, err := s.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	_ = raw.Control(func(fd uintptr) {
+	_ = s.raw.Control(func(fd uintptr) {
 		var packet, control [512]byte
 		for len(closed) < 64 {
 			_, n, _, to, err := unix.Recvmsg(int(fd), packet[:], control[:], unix.MSG_ERRQUEUE|unix.MSG_DONTWAIT)
@@ -129,19 +138,43 @@ func packetInfo(control []byte) (local netip.Addr, ifindex int) {
 	return local, ifindex
 }
 
+// write sends a packet, or loses it: it never waits. A packet to an address that
+// nobody has stays for seconds in the queue of packets whose neighbour is looked
+// for, and takes its part of the socket's buffer there. Who forges a hundred
+// such addresses would have us wait for all of that time.
 func (s *socket) write(b []byte, to netip.AddrPort, local netip.Addr) error {
-	if s.connected {
-		_, err := s.Write(b)
-		return err
-	}
-	if !local.IsValid() || local.IsUnspecified() || local.IsMulticast() {
-		_, err := s.WriteToUDPAddrPort(b, to)
-		return err
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, _, err := s.WriteMsgUDPAddrPort(b, s.from(local), to)
-	return err
+	m := &s.next
+	m.packet, m.control, m.to = b, nil, nil
+	if !s.connected && local.IsValid() && !local.IsUnspecified() && !local.IsMulticast() {
+		m.control = s.from(local)
+	}
+	switch addr := to.Addr(); {
+	case s.connected:
+	case s.six && addr.Zone() == "":
+		m.six.Addr, m.six.Port = addr.As16(), int(to.Port())
+		m.to = &m.six
+	case !s.six && addr.Is4():
+		m.four.Addr, m.four.Port = addr.As4(), int(to.Port())
+		m.to = &m.four
+	default: // zones have names, which the net package knows
+		_, _, err := s.WriteMsgUDPAddrPort(b, m.control, to)
+		return err
+	}
+	err := s.raw.Write(s.send)
+	m.packet = nil
+	if err != nil {
+		return err
+	}
+	return m.err
+}
+
+// sendNow sends the next message, if the system takes it at once.
+func (s *socket) sendNow(fd uintptr) bool {
+	m := &s.next
+	_, m.err = unix.SendmsgN(int(fd), m.packet, m.control, m.to, unix.MSG_DONTWAIT)
+	return true // do not wait for a better moment
 }
 
 // from returns the control message that has a packet leave from an address.
