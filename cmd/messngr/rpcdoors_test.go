@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -118,6 +120,36 @@ func TestRPCServesWhomItNames(t *testing.T) {
 	h5.Run(t, "ip", "link", "set", "eth9", "up")
 	if out := sendRPC(t, h3, "hello", "--timeout", "1s", h5.Addr.String()); out.Code != 1 {
 		t.Error("another interface has come, and eth0 is served")
+	}
+}
+
+// Of two networks that a station is on, one is served.
+func TestRPCOnOneInterface(t *testing.T) {
+	t.Parallel()
+	near, far := lab.NewRouted(t)
+	h2 := near.Host(t, 2, "HOST2")
+	far.Connect(t, h2)
+	s := serve(t, h2, rpcOn, `interfaces = ["eth1"]`)
+	if got := lines(s.Stderr(), "NetrSendMessage ("); len(got) != 1 || !strings.Contains(got[0], " on 10.77.1.2 for ") {
+		t.Errorf("it says %q", got)
+	}
+	h3, h4 := near.Host(t, 3, "HOST3"), far.Host(t, 4, "HOST4")
+	if out := sendRPC(t, h4, "by eth1", "10.77.1.2"); out.Code != 0 {
+		t.Errorf("exit status %d\n%s", out.Code, out.Stderr)
+	}
+	for from, to := range map[*lab.Host]string{h3: "10.77.0.2", h4: "10.77.0.2"} {
+		if out := sendRPC(t, from, "by eth0", "--timeout", "1s", to); out.Code != 1 {
+			t.Errorf("from %s to %s: exit status %d\n%s", from.Name, to, out.Code, out.Stderr)
+		}
+		// A connection is closed before anything has been said.
+		conn := from.Dial(t, "tcp", to+":135")
+		conn.SetDeadline(time.Now().Add(5 * time.Second))
+		if n, err := conn.Read(make([]byte, 1)); n != 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("from %s to %s: %d bytes, %v", from.Name, to, n, err)
+		}
+	}
+	if got := s.texts(t, 1); !slices.Equal(got, []string{"by eth1"}) {
+		t.Errorf("the inbox has %q", got)
 	}
 }
 

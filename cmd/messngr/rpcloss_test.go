@@ -4,7 +4,10 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -84,4 +87,81 @@ func sendMany(t *testing.T, from *lab.Host, to *station, n int) (sent []string) 
 	close(texts)
 	senders.Wait()
 	return sent
+}
+
+// A flood of calls in the names of others, each of which would have to be asked
+// whether it has called: who really calls gets through, nothing else is shown,
+// and there is an end to what is kept of them.
+func TestFloodOfForgedCalls(t *testing.T) {
+	t.Parallel()
+	lab.NeedProgram(t, "scapy", "python3-scapy")
+	lan := lab.NewLAN(t)
+	h2 := serve(t, lan.Host(t, 2, "HOST2"), rpcOn)
+	mallory, victim := lan.Host(t, 4, "MALLORY"), lan.Host(t, 5, "VICTIM")
+	var callers []*lab.Host // none of whom has called before
+	for n := range 4 {
+		callers = append(callers, lan.Host(t, 6+n, fmt.Sprintf("HOST%d", 6+n)))
+	}
+	script, err := filepath.Abs("testdata/flood.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const number, others = 100_000, 239
+	args := []string{script, h2.Addr.String(), fmt.Sprint(number), victim.Addr.String()}
+	for n := 10; n < 10+others; n++ { // who are not there
+		args = append(args, fmt.Sprintf("10.77.0.%d", n))
+	}
+	capture := victim.Capture(t)
+	before := h2.resident(t)
+	flood := mallory.Start(t, "/usr/bin/python3", args...)
+	flood.WaitOutput(t, "begun")
+	var want []string
+	for i := 0; i < 2*len(callers) || !strings.Contains(flood.Stdout(), "done"); i++ {
+		text := fmt.Sprintf("message %d", i)
+		want = append(want, text)
+		if out := sendRPC(t, callers[i%len(callers)], text, h2.Addr.String()); out.Code != 0 {
+			t.Errorf("%s: exit status %d\n%s", text, out.Code, out.Stderr)
+		}
+	}
+	if diff := cmp.Diff(want, h2.texts(t, len(want))); diff != "" {
+		t.Errorf("what has arrived (-want +got):\n%s", diff)
+	}
+	counters := h2.counters(t, "rpc")
+	if counters["messages"] != int64(len(want)) || counters["activities"] > 16384 {
+		t.Errorf("%d messages and %d activities are counted after %d messages", counters["messages"], counters["activities"], len(want))
+	}
+	if grown := h2.resident(t) - before; grown > 64<<20 {
+		t.Errorf("the service has grown by %d MiB", grown>>20)
+	}
+	// Whoever is named gets no more than was said in his name.
+	bytes := 0
+	for _, p := range capture.Fields(t, "dcerpc && !icmp && ip.dst == 10.77.0.5", "udp.length") {
+		n, err := strconv.Atoi(p[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		bytes += n - 8
+	}
+	if said := number / (1 + others) * forgedSize; bytes > said {
+		t.Errorf("%d bytes went to one in whose name %d were sent", bytes, said)
+	}
+	capture.CheckClean(t, "dcerpc && !icmp && ip.src == 10.77.0.2")
+}
+
+// forgedSize is the size of a call of testdata/flood.py: the header, and three
+// strings with their counts.
+const forgedSize = 80 + 12 + 8 + 12 + 8 + 12 + 20
+
+// resident returns how much memory the service has, in bytes.
+func (s *station) resident(t *testing.T) int64 {
+	t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.PID()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kib int64
+	for line := range strings.Lines(string(status)) {
+		fmt.Sscanf(line, "VmRSS: %d kB", &kib)
+	}
+	return kib << 10
 }
