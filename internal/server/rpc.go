@@ -214,6 +214,7 @@ func (s *rpcService) openUDP(addr string, port *atomic.Uint32, tells bool) func(
 			return nil, err
 		}
 		conn := pc.(*net.UDPConn)
+		listener.MakeRoom(conn) // the calls of a moment in which this process does not run
 		t := rpcTask{task: rpc.NewDatagramServer(conn, s.conversations), addr: conn.LocalAddr(), port: port}
 		if tells {
 			t.count = []counting{s.conversations, s.send}
