@@ -81,7 +81,7 @@ type source struct {
 	unverified list
 	idle       list
 
-	known bool      // an activity of it has been verified
+	known bool      // an activity of it has been verified, or it is this computer
 	told  int       // packets that it was sent in a window, before that
 	since time.Time // the window
 }

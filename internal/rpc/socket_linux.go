@@ -51,6 +51,9 @@ func newSocket(conn *net.UDPConn, server bool) *socket {
 	s.send = s.sendNow
 	s.raw, _ = conn.SyscallConn() // it fails for no connection at all
 	_ = s.raw.Control(func(fd uintptr) {
+		if server { // without the privilege, what there is must do
+			_ = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_SNDBUFFORCE, datagramBuffer)
+		}
 		if s.six {
 			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, six, 1)
 		}

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"net/netip"
 	"testing"
 	"time"
 
@@ -50,4 +51,13 @@ func TestStrangersAreToldLittle(t *testing.T) {
 		t.Errorf("%d of %d pings of strangers are answered", told, window)
 	}
 	b.want("a caller that is known", b.from(alice, with(about(ncadg.Ping, 0), func(p *ncadg.Packet) { p.Activity = numbered(-1) })), "nocall")
+
+	// Nothing that goes to this computer waits for a neighbour.
+	told = 0
+	for range 2 * strangersShare {
+		told += len(b.from(netip.MustParseAddrPort("127.0.0.1:4000"), call()))
+	}
+	if told != 2*strangersShare {
+		t.Errorf("%d of %d calls of this computer are asked about", told, 2*strangersShare)
+	}
 }

@@ -22,7 +22,8 @@ const maxCredit = 1 << 20
 // Those whose caller has not answered make room for each other as soon as they
 // take a quarter: whoever floods with forged ids takes no more than that.
 func (m *machine) admit(key activityKey) *activity {
-	prefix := sourceOf(key.from.Addr())
+	from := key.from.Addr()
+	prefix := sourceOf(from)
 	s := m.sources[prefix]
 	if s != nil && s.count >= m.cfg.MaxPerSource && !m.makeRoom(&s.unverified, &s.idle, m.cfg.MaxPerSource) {
 		return nil
@@ -32,6 +33,7 @@ func (m *machine) admit(key activityKey) *activity {
 	}
 	if s = m.sources[prefix]; s == nil { // it may have gone with its last activity
 		s = &source{prefix: prefix, unverified: list{which: inSource}, idle: list{which: inSource}}
+		s.known = from.IsLoopback() // no neighbour need be found
 		m.sources[prefix] = s
 	}
 	s.count++
