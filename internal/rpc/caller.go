@@ -45,7 +45,8 @@ type conversation struct {
 	stub      []byte
 	out       outgoing
 	fragments ncadg.Assembler
-	restarted bool // it was sent again to a server that had been started again
+	uncertain bool // the server may have executed it: it was heard of, or sent more than once
+	anew      bool // it was begun again, with a server that had been started again
 	begun     time.Time
 	heard     time.Time     // when there was a sign of the server
 	wait      time.Duration // for the next one
@@ -124,7 +125,7 @@ func (c *caller) call(now time.Time, to netip.AddrPort, iface dcerpc.SyntaxID, o
 		Sequence: v.header.Sequence + 1, Opnum: opnum,
 		InterfaceHint: ncadg.NoHint, ActivityHint: ncadg.NoHint,
 	}
-	v.stub, v.response, v.err, v.restarted = stub, nil, nil, false
+	v.stub, v.response, v.err, v.uncertain, v.anew = stub, nil, nil, false, false
 	v.begun, v.heard, v.wait, v.ackDue = now, now, c.cfg.Retry, time.Time{}
 	c.begin(v)
 	if flags&ncadg.Maybe != 0 {
@@ -271,7 +272,7 @@ func (c *caller) timeout(now time.Time, v *conversation, out *output) time.Durat
 		return c.cfg.MaxRetry
 	}
 	v.wait = min(2*v.wait, c.cfg.MaxRetry)
-	v.due = now.Add(v.wait)
+	v.due, v.uncertain = now.Add(v.wait), true
 	switch v.progress {
 	case sending:
 		c.stats.resent++

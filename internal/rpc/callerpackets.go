@@ -51,6 +51,21 @@ func (c *caller) answer(v *conversation, p *ncadg.Packet, from netip.AddrPort) {
 	// The endpoint mapper may hand a call to the server that it is for, which
 	// answers from its own port.
 	v.peer, v.heard = from, c.now
+	// One that was started again knows nothing of what the one before it did.
+	switch p.Type {
+	case ncadg.Reject:
+		if why, err := ncadg.ParseStatus(p.Body, p.DataRep); err == nil && why == dcerpc.StatusWrongBootTime && (v.boot != 0 || v.anew) {
+			c.wrongBoot(v, p)
+			return
+		}
+		fallthrough
+	case ncadg.Working, ncadg.NoCall, ncadg.Fack:
+		if v.boot != 0 && p.ServerBoot != 0 && p.ServerBoot != v.boot && v.header.Flags1&ncadg.Idempotent == 0 {
+			c.end(v, nil, dcerpc.DataRep{}, fmt.Errorf("%s: %w", v.server, ErrRestarted))
+			return
+		}
+	}
+	v.uncertain = true
 	if p.ServerBoot != 0 && p.Type != ncadg.Reject {
 		v.boot = p.ServerBoot
 	}
@@ -74,19 +89,31 @@ func (c *caller) answer(v *conversation, p *ncadg.Packet, from netip.AddrPort) {
 		c.end(v, nil, dcerpc.DataRep{}, &Fault{v.server, status})
 	case ncadg.Reject:
 		status, err := ncadg.ParseStatus(p.Body, p.DataRep)
-		switch {
-		case err != nil:
+		if err != nil {
 			c.stats.malformed++
-		case status == dcerpc.StatusWrongBootTime && v.boot != 0 && !v.restarted:
-			// It was started again, and has not executed the call.
-			v.boot, v.restarted = 0, true
-			c.begin(v)
-		default:
-			c.stats.rejects++
-			c.end(v, nil, dcerpc.DataRep{}, &Reject{v.server, status})
+			return
 		}
+		c.stats.rejects++
+		c.end(v, nil, dcerpc.DataRep{}, &Reject{v.server, status})
 	default: // a cancel_ack to who has gone
 		c.stats.stray++
+	}
+}
+
+// wrongBoot takes it that a packet of the call was meant for the server before
+// this one. If each of its packets was sent but once, the server before cannot
+// have had the call whole, and it is begun again. Else that one may have
+// executed it: nobody is left who knows, and it is not executed twice.
+func (c *caller) wrongBoot(v *conversation, p *ncadg.Packet) {
+	idempotent := v.header.Flags1&ncadg.Idempotent != 0
+	switch {
+	case v.anew && (v.boot == 0 || v.boot == p.ServerBoot): // about a packet from before it was begun again
+		c.stats.stray++
+	case v.anew || v.uncertain && !idempotent:
+		c.end(v, nil, dcerpc.DataRep{}, fmt.Errorf("%s: %w", v.server, ErrRestarted))
+	default:
+		v.boot, v.anew = 0, true
+		c.begin(v)
 	}
 }
 
@@ -202,7 +229,7 @@ func (c *caller) question(p *ncadg.Packet, from netip.AddrPort) {
 	case v.progress == over:
 		sequence++ // the last call has been answered: it must not be executed again
 	default:
-		v.boot, v.heard = q.ServerBoot, c.now
+		v.boot, v.heard, v.uncertain = q.ServerBoot, c.now, true
 	}
 	var room [24]byte
 	switch p.Opnum {

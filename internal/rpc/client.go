@@ -26,6 +26,10 @@ var ErrNoAnswer = errors.New("no answer")
 // Windows does not.
 var ErrRefused = errors.New("the port is closed")
 
+// ErrRestarted is wrapped by the error of a call whose server was started again
+// meanwhile. Whether the one before it has executed the call is not known.
+var ErrRestarted = errors.New("the server was started again")
+
 // A Fault is the error of a call that failed while it was executed.
 type Fault struct {
 	Server netip.AddrPort
@@ -206,8 +210,8 @@ func (c *Client) refused() bool {
 
 // Call calls an operation of the server at an address, and returns the stub of
 // the response and its data representation. The stub of the request is
-// little-endian. An error is a *Fault, a *Reject, wraps ErrNoAnswer or
-// ErrRefused, or is ctx's.
+// little-endian. An error is a *Fault, a *Reject, wraps ErrNoAnswer, ErrRefused
+// or ErrRestarted, or is ctx's.
 //
 // Of flags, Maybe, Idempotent and Broadcast count: without one the call is
 // executed at most once, by a server that asks back. A call that is Maybe has

@@ -209,11 +209,73 @@ func TestClient(t *testing.T) {
 			if got[0].ServerBoot != 0 {
 				b.t.Error("with a boot time")
 			}
+			b.want("another rejection of the first packets", b.from(server, reject(b, dcerpc.StatusWrongBootTime)), "")
 			b.from(server, b.asks(ncadg.ConvWhoAreYou, testBoot+1))
-			b.want("but once", b.from(server, reject(b, dcerpc.StatusWrongBootTime)), "")
-			if _, err := b.ended(); !errors.Is(err, dcerpc.StatusWrongBootTime) {
+			b.want("one that was late", b.from(server, with(reject(b, dcerpc.StatusWrongBootTime), func(p *ncadg.Packet) { p.ServerBoot++ })), "")
+			b.want("the response", b.from(server, with(b.about(ncadg.Response, "yes"), func(p *ncadg.Packet) { p.ServerBoot++ })), "")
+			if got, err := b.ended(); got != "yes" || err != nil {
+				b.t.Error(got, err)
+			}
+		}, map[string]int64{"stray": 2}},
+		{"a server that was started again twice", func(b *callBench) {
+			b.call(stub, 0)
+			b.from(server, b.about(ncadg.Response, "yes"))
+			b.ended()
+			b.call(stub, 0)
+			b.from(server, reject(b, dcerpc.StatusWrongBootTime))
+			b.from(server, b.asks(ncadg.ConvWhoAreYou, testBoot+1))
+			b.want("the call is not made again", b.from(server, with(reject(b, dcerpc.StatusWrongBootTime), func(p *ncadg.Packet) { p.ServerBoot += 2 })), "")
+			if _, err := b.ended(); !errors.Is(err, ErrRestarted) {
 				b.t.Error(err)
 			}
+		}, nil},
+		{"a server that was started again after it may have executed the call", func(b *callBench) {
+			b.call(stub, 0)
+			b.from(server, b.asks(ncadg.ConvWhoAreYou2, testBoot))
+			b.want("no response comes", b.after(time.Second), "request")
+			b.want("the call is not made again", b.from(server, with(reject(b, dcerpc.StatusWrongBootTime), func(p *ncadg.Packet) { p.ServerBoot++ })), "")
+			if _, err := b.ended(); !errors.Is(err, ErrRestarted) {
+				b.t.Error(err)
+			}
+			if len(b.c.conversations) != 0 {
+				b.t.Error("the conversation is kept")
+			}
+		}, nil},
+		{"a server that was started again after the call was sent twice", func(b *callBench) {
+			b.call(stub, 0)
+			b.from(server, b.about(ncadg.Response, "yes"))
+			b.ended()
+			b.call(stub, 0)
+			b.after(time.Second)
+			b.want("the call is not made again", b.from(server, with(reject(b, dcerpc.StatusWrongBootTime), func(p *ncadg.Packet) { p.ServerBoot++ })), "")
+			if _, err := b.ended(); !errors.Is(err, ErrRestarted) {
+				b.t.Error(err)
+			}
+		}, nil},
+		{"a server that was started again and knows nothing of the call", func(b *callBench) {
+			b.call(stub, 0)
+			b.from(server, b.asks(ncadg.ConvWhoAreYou2, testBoot))
+			b.from(server, b.about(ncadg.Working, ""))
+			b.want("it is asked", b.after(2*time.Second), "ping")
+			b.want("the call is not made again", b.from(server, with(b.about(ncadg.NoCall, ""), func(p *ncadg.Packet) { p.ServerBoot++ })), "")
+			if _, err := b.ended(); !errors.Is(err, ErrRestarted) {
+				b.t.Error(err)
+			}
+		}, nil},
+		{"a server that was started again and did not believe the caller", func(b *callBench) {
+			b.call(stub, 0)
+			b.from(server, b.asks(ncadg.ConvWhoAreYou2, testBoot))
+			b.from(server, b.asks(ncadg.ConvWhoAreYou2, testBoot+1))
+			b.from(server, with(reject(b, dcerpc.StatusWhoAreYouFailed), func(p *ncadg.Packet) { p.ServerBoot++ }))
+			if _, err := b.ended(); !errors.Is(err, ErrRestarted) {
+				b.t.Error(err)
+			}
+		}, nil},
+		{"a server that was started again, of an idempotent call", func(b *callBench) {
+			b.call(stub, ncadg.Idempotent)
+			b.from(server, b.about(ncadg.Working, ""))
+			b.after(2 * time.Second)
+			b.want("the call is made again", b.from(server, with(reject(b, dcerpc.StatusWrongBootTime), func(p *ncadg.Packet) { p.ServerBoot++ })), "request")
 		}, nil},
 		{"an answer from another port", func(b *callBench) {
 			other := netip.AddrPortFrom(server.Addr(), 1026)
@@ -321,6 +383,42 @@ func TestServerStartedAgain(t *testing.T) {
 			time.Sleep(10 * time.Second)
 		}
 		if n := e.seen[stub]; n != 3 {
+			t.Errorf("%d calls", n)
+		}
+	})
+}
+
+// A call that a server has executed, and not answered before it ended, is not
+// executed by the one that takes its place.
+func TestServerStartedAgainInCall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, e := newLAN(1), newEcho()
+		client := newClient(l.listen("10.77.0.2:4000"), ClientConfig{})
+		defer client.Close()
+		lose := func(part float64) {
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.loss = part
+		}
+		mute := func(ctx context.Context, c Call) ([]byte, dcerpc.Status) {
+			lose(1)
+			return e.handle(ctx, c)
+		}
+		stop := serve(t, NewConversations(Config{Interfaces: []Interface{testInterface(mute)}}), l.listen(serverAddr))
+		called := make(chan error)
+		go func() {
+			_, _, err := client.Call(t.Context(), server, testID, 1, []byte(stub), 0)
+			called <- err
+		}()
+		time.Sleep(100 * time.Millisecond)
+		stop()
+		time.Sleep(2 * time.Second)
+		lose(0)
+		defer serve(t, NewConversations(Config{Interfaces: []Interface{testInterface(e.handle)}}), l.listen(serverAddr))()
+		if err := <-called; !errors.Is(err, ErrRestarted) {
+			t.Error(err)
+		}
+		if n := e.seen[stub]; n != 1 {
 			t.Errorf("%d calls", n)
 		}
 	})

@@ -124,6 +124,8 @@ func callFailure(server netip.AddrPort, err error) error {
 		return failed(messngr.NERRBadReceive, "NetrSendMessage: %w", err)
 	case errors.Is(err, rpc.ErrNoAnswer):
 		return failed(messngr.NERRBadReceive, "%v did not answer NetrSendMessage in time; it may have the message or not", server)
+	case errors.Is(err, rpc.ErrRestarted):
+		return failed(messngr.NERRBadReceive, "%v was started again before it answered NetrSendMessage; it may have the message or not", server)
 	}
 	return failed(messngr.NERRNetworkError, "NetrSendMessage: %w", err)
 }
