@@ -14,9 +14,9 @@ import (
 // wirePackages are the packages of what goes over the wire.
 var wirePackages = []string{"netbios/...", "smb/...", "mailslot/...", "dcerpc/...", "msgsvc/..."}
 
-// benchmarked are the packages with benchmarks of every wire value, of text and
-// of the store.
-var benchmarked = append([]string{"internal/oem", "internal/store"}, wirePackages...)
+// benchmarked are the packages with benchmarks of every wire value, of what
+// becomes of them, of text and of the store.
+var benchmarked = append([]string{"internal/listener", "internal/oem", "internal/store"}, wirePackages...)
 
 // offTheWay are the parses that a message does not go through.
 var offTheWay = map[string]bool{
@@ -36,8 +36,15 @@ type benchmark struct {
 // which must not allocate.
 func (m benchmark) isParse() bool {
 	wire := slices.ContainsFunc(wirePackages, func(pattern string) bool { return covers(pattern, m.Package) })
-	return wire && strings.HasPrefix(m.Name, "Parse") && !offTheWay[m.Name]
+	return (wire || m.isCall()) && strings.HasPrefix(m.Name, "Parse") && !offTheWay[m.Name]
 }
+
+// callParseTarget is how many nanoseconds the parse of a call may take: of its
+// packet and of what it says.
+const callParseTarget = 100
+
+// isCall reports whether the benchmark is that.
+func (m benchmark) isCall() bool { return m.Package == "internal/listener" && m.Name == "ParseCall" }
 
 // covers reports whether a pattern such as "netbios/..." stands for a package.
 func covers(pattern, pkg string) bool {

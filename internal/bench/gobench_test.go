@@ -64,6 +64,8 @@ func TestIsParse(t *testing.T) {
 		{"dcerpc/ncadg", "Parse/request", true},
 		{"msgsvc", "ParseSend", true},
 		{"msgsvc", "ParseSendHostile", false},
+		{"internal/listener", "ParseCall", true},
+		{"internal/listener", "Throughput/single", false},
 		{"netbiosx", "ParseName", false},
 		{"internal/oem", "Parse", false},
 	} {
