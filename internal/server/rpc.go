@@ -176,8 +176,8 @@ func (s *rpcService) endpoints() []listener.Endpoint {
 // counting is what counts.
 type counting interface{ Counters() map[string]int64 }
 
-// An rpcTask is a server of calls, whose port stands in the endpoint map for as
-// long as it runs.
+// An rpcTask is a server of calls, whose port stands in the endpoint map from
+// when it is open until it ends.
 type rpcTask struct {
 	task
 	addr  net.Addr
@@ -185,12 +185,17 @@ type rpcTask struct {
 	count []counting // beside the task itself
 }
 
+// open puts the server's port into the map.
+func (t rpcTask) open() rpcTask {
+	t.port.Store(uint32(netip.MustParseAddrPort(t.addr.String()).Port()))
+	return t
+}
+
 // Addr returns where the server is.
 func (t rpcTask) Addr() net.Addr { return t.addr }
 
 // Run runs the server until ctx is done or it fails.
 func (t rpcTask) Run(ctx context.Context) error {
-	t.port.Store(uint32(netip.MustParseAddrPort(t.addr.String()).Port()))
 	defer t.port.Store(0)
 	return t.task.Run(ctx)
 }
@@ -221,7 +226,7 @@ func (s *rpcService) openUDP(addr string, port *atomic.Uint32, tells bool) func(
 		} else {
 			t.count = []counting{s.mapper}
 		}
-		return t, nil
+		return t.open(), nil
 	}
 }
 
@@ -240,6 +245,6 @@ func (s *rpcService) openTCP(addr string, port *atomic.Uint32, i rpc.Interface, 
 				IdleTimeout: s.cfg.SMB.IdleTimeout, Log: s.log,
 			}),
 			addr: ln.Addr(), port: port, count: []counting{count},
-		}, nil
+		}.open(), nil
 	}
 }
