@@ -4,7 +4,7 @@ package rpc
 type machineStats struct {
 	// Calls.
 	calls     int64 // handed to a handler
-	oneWay    int64 // those of them whose caller was not asked
+	oneWay    int64 // those of them whose caller should have been asked and was not
 	verified  int64 // callers that answered
 	faults    int64 // calls that failed
 	abandoned int64 // calls whose caller had gone on when they were done

@@ -293,7 +293,7 @@ func (m *machine) proceed(a *activity) {
 		m.refuse(a, dcerpc.StatusServerTooBusy)
 		return
 	}
-	if a.oneWay {
+	if a.oneWay && !a.iface.Idempotent {
 		m.stats.oneWay++
 	}
 	m.stats.calls++
