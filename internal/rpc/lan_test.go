@@ -101,6 +101,9 @@ func (c *memoryConn) write(b []byte, to netip.AddrPort, _ netip.Addr) error {
 	l := c.lan
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.conns[c.addr] != c {
+		return net.ErrClosed
+	}
 	l.count++
 	if l.rand.Float64() < l.loss {
 		l.lost++
