@@ -71,10 +71,10 @@ func TestRPCSaysWhatIsOpen(t *testing.T) {
 			`open   message names \(:\d+/tcp\) on 127.0.0.1, 10.77.0.2 for this computer`,
 		}},
 		{"told otherwise", "networks = [\"10.77.0.3\"]\ninterfaces = [\"eth0\"]\none_way = \"quarantine\"\nport = 1026\nmanage = [\"10.77.0.9\"]", []string{
-			`open   NetrSendMessage \(:1026/udp\) on 10.77.0.3 for this computer, 10.77.0.3/32 on eth0; one-way calls are quarantined`,
-			`open   NetrSendMessage, endpoint mapper \(:135/udp\) on 10.77.0.3 for this computer, 10.77.0.3/32 on eth0; one-way calls are quarantined`,
-			`open   endpoint mapper \(:135/tcp\) on 10.77.0.3 for this computer, 10.77.0.3/32 on eth0`,
-			`open   message names \(:1026/tcp\) on 10.77.0.3 for this computer, 10.77.0.9/32`,
+			`open   NetrSendMessage \(:1026/udp\) on 10.77.0.3 for this computer, 10.77.0.3 on eth0; one-way calls are quarantined`,
+			`open   NetrSendMessage, endpoint mapper \(:135/udp\) on 10.77.0.3 for this computer, 10.77.0.3 on eth0; one-way calls are quarantined`,
+			`open   endpoint mapper \(:135/tcp\) on 10.77.0.3 for this computer, 10.77.0.3 on eth0`,
+			`open   message names \(:1026/tcp\) on 10.77.0.3 for this computer, 10.77.0.9`,
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
