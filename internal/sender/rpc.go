@@ -1,10 +1,12 @@
 package sender
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net"
 	"net/netip"
+	"strings"
 	"syscall"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/internal/rpc"
 	"github.com/messngr/messngr/msgsvc"
+	"github.com/messngr/messngr/netbios"
 )
 
 // mapperSilence is how long an endpoint mapper may be silent. It answers at
@@ -31,6 +34,15 @@ const mapperRetry = 200 * time.Millisecond
 func (s *Sender) sendRPC(ctx context.Context, to resolver.Found, m encoded, del *messngr.Delivery) error {
 	mapper := netip.AddrPortFrom(to.Addr, s.cfg.mapperPort())
 	del.Transport, del.Addr, del.Called = messngr.RPC, mapper, ""
+	// A host name is cut to 15 characters, and no recipient knows one as its
+	// own. The host is called as it would be over a session.
+	switch {
+	case to.From == resolver.FromAddress:
+	case to.Name == netbios.SMBServer:
+		m.to = []byte(to.Addr.String())
+	case !strings.Contains(to.Name.Base(), "."):
+		m.to, _, _ = bytes.Cut(m.to, []byte("."))
+	}
 	stub, err := msgsvc.Send{From: m.from, To: m.to, Text: m.text}.AppendBinary(nil, dcerpc.LittleEndian())
 	if err != nil {
 		return err

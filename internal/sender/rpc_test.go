@@ -15,8 +15,10 @@ import (
 	"github.com/messngr/messngr/dcerpc"
 	"github.com/messngr/messngr/dcerpc/epm"
 	"github.com/messngr/messngr/dcerpc/ncadg"
+	"github.com/messngr/messngr/internal/resolver"
 	"github.com/messngr/messngr/internal/rpc"
 	"github.com/messngr/messngr/msgsvc"
+	"github.com/messngr/messngr/netbios"
 	"github.com/messngr/messngr/netbios/nbss"
 	"github.com/messngr/messngr/smb"
 )
@@ -149,6 +151,38 @@ func TestSendByRPC(t *testing.T) {
 	// To an address goes what the person wrote.
 	wantAccepted(t, newSender(t, r, c.byRPC).Send(t.Context(), Draft{"ALICE", "127.0.0.1", ""}))
 	c.expect(t, "ALICE to HOST2: f\x81nf\x14zeilen", "ALICE to 127.0.0.1: ")
+}
+
+// A host of the DNS is called by its label, as over a session, or, if that is no
+// NetBIOS name, by its address: host names do not fit in 15 characters, and
+// recipients know none of theirs.
+func TestRPCToHostNames(t *testing.T) {
+	named := func(s string) netbios.Name {
+		name, err := netbios.NewName(s, netbios.Messenger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	for host, tt := range map[string]struct {
+		name       netbios.Name
+		from, want string
+	}{
+		"host2.long.example.com":             {named("HOST2"), resolver.FromDNS, "HOST2"},
+		"a-very-long-label-of-a.example.com": {netbios.SMBServer, resolver.FromDNS, "127.0.0.1"},
+		"j.doe":                              {named("J.DOE"), resolver.FromBroadcast, "J.DOE"}, // a user, who was seen
+	} {
+		c := newCallee(t)
+		find := func() (resolver.Found, error) {
+			return resolver.Found{Addr: netip.MustParseAddr("127.0.0.1"), Name: tt.name, From: tt.from}, nil
+		}
+		d := newSender(t, closed(t), c.byRPC).deliver(t.Context(), Draft{"ALICE", host, "x"}, find)
+		wantAccepted(t, d)
+		c.expect(t, "ALICE to "+tt.want+": x")
+		if d.To != host {
+			t.Errorf("reported %+v", d)
+		}
+	}
 }
 
 // What recipients return, and what is made of it.
