@@ -56,7 +56,7 @@ func (b *bench) calls(ctx context.Context) (err error) {
 	}
 	p.addr = fmt.Sprintf("127.0.0.1:%d", ports[1])
 	config := fmt.Sprintf("[smb]\nlisten = []\n[mailslot]\nlisten = []\n[names]\nlisten = ''\n"+
-		"[rpc]\nenabled = true\none_way = 'quarantine'\nlisten = '127.0.0.1:%d'\nport = %d\n", ports[0], ports[1])
+		"[rpc]\nenabled = true\none_way = 'quarantine'\nquarantine_per_day = 1000000000\nlisten = '127.0.0.1:%d'\nport = %d\n", ports[0], ports[1])
 	if err := os.WriteFile(p.config, []byte(config), 0o600); err != nil {
 		return err
 	}

@@ -80,6 +80,7 @@ func TestBadValues(t *testing.T) {
 		{"rpc.listen = ''", `f: rpc.listen: "" is not an address with a port, such as ":135" or "10.77.0.2:135"`},
 		{"rpc.port = -1", `f: rpc.port: -1 is not between 0 and 65535`},
 		{"rpc.one_way = 'admit'", `f: rpc.one_way: "admit" is not one of refuse, quarantine`},
+		{"rpc.quarantine_per_day = 0", `f: rpc.quarantine_per_day: 0 is not between 1 and 1073741824`},
 		{"rpc.manage = ['10.8.0.1/16']", `f: rpc.manage: "10.8.0.1/16" has bits behind the mask: it means 10.8.0.0/16 or 10.8.0.1`},
 		{"send.transport = 'mailslot'", `f: send.transport: "mailslot" is not one of auto, smb, rpc`},
 

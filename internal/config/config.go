@@ -88,13 +88,14 @@ type WINS struct {
 
 // RPC configures the door for NetrSendMessage.
 type RPC struct {
-	Enabled    bool
-	Interfaces []string     // none: all
-	Guard      guard.Config // who may call, of those whom the guard serves
-	Listen     string       // of the endpoint mapper, UDP and TCP
-	Port       uint16       // of the service itself, UDP and TCP; 0: the system's choice
-	Quarantine bool         // one-way calls are quarantined, not refused
-	Manage     guard.Config // who may ask for message names and change them
+	Enabled          bool
+	Interfaces       []string     // none: all
+	Guard            guard.Config // who may call, of those whom the guard serves
+	Listen           string       // of the endpoint mapper, UDP and TCP
+	Port             uint16       // of the service itself, UDP and TCP; 0: the system's choice
+	Quarantine       bool         // one-way calls are quarantined, not refused
+	QuarantinePerDay int          // messages of one-way calls that are
+	Manage           guard.Config // who may ask for message names and change them
 }
 
 // Send configures the sender.

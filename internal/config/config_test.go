@@ -51,7 +51,7 @@ func TestDefaults(t *testing.T) {
 		Mailslot: Mailslot{Listen: []string{":138"}, MaxWaiting: 16384},
 		Names:    Names{Listen: ":137", BroadcastTimeout: 250 * time.Millisecond, ServerTimeout: 1500 * time.Millisecond, LMHosts: "/data/lmhosts"},
 		WINS:     WINS{MinTTL: 40 * time.Minute, MaxTTL: 144 * time.Hour},
-		RPC:      RPC{Interfaces: []string{}, Listen: ":135", Manage: guard.Config{OnlyNetworks: true}},
+		RPC:      RPC{Interfaces: []string{}, Listen: ":135", QuarantinePerDay: 1000, Manage: guard.Config{OnlyNetworks: true}},
 		Display:  display.Config{Header: "Message from {from} to {to} on {date}"},
 		Send:     Send{Transport: "auto", Port: 139, RPCPort: 135, Timeout: 10 * time.Second, CodePage: page(t, 850), MaxText: 4095, MaxCast: 421},
 	}
@@ -162,6 +162,7 @@ networks = ["10.8.0.0/16"]
 listen = "10.77.0.2:1135"
 port = 1026
 one_way = "quarantine"
+quarantine_per_day = 7
 manage = ["10.77.0.9"]
 [inject]
 socket = "/run/x.sock"
@@ -211,7 +212,7 @@ level = "debug"
 		RPC{
 			Enabled: true, Interfaces: []string{"eth0", "Ethernet 2"},
 			Guard:  guard.Config{Networks: []netip.Prefix{netip.MustParsePrefix("10.8.0.0/16")}, OnlyNetworks: true},
-			Listen: "10.77.0.2:1135", Port: 1026, Quarantine: true,
+			Listen: "10.77.0.2:1135", Port: 1026, Quarantine: true, QuarantinePerDay: 7,
 			Manage: guard.Config{Networks: []netip.Prefix{netip.MustParsePrefix("10.77.0.9/32")}, OnlyNetworks: true},
 		},
 		"/run/x.sock",

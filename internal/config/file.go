@@ -71,6 +71,7 @@ type file struct {
 		Listen     string   `toml:"listen"`
 		Port       int      `toml:"port"`
 		OneWay     string   `toml:"one_way"`
+		PerDay     int      `toml:"quarantine_per_day"`
 		Manage     []string `toml:"manage"`
 	} `toml:"rpc"`
 
@@ -174,6 +175,7 @@ func (f *file) check() (c *Config, option string, err error) {
 		{"rpc.listen", func() error { return checkAddress(f.RPC.Listen, 135) }},
 		{"rpc.port", port(&c.RPC.Port, f.RPC.Port, 0)},
 		{"rpc.one_way", func() error { return oneOf(f.RPC.OneWay, "refuse", "quarantine") }},
+		{"rpc.quarantine_per_day", between(&c.RPC.QuarantinePerDay, f.RPC.PerDay, 1, 1<<30)},
 		{"rpc.manage", func() (err error) {
 			c.RPC.Manage, err = networks(f.RPC.Manage)
 			return err

@@ -15,6 +15,10 @@ import (
 	"github.com/messngr/messngr/msgsvc"
 )
 
+// ErrQuarantineFull is what Quarantine of an RPCConfig wraps when it has no room
+// for a message.
+var ErrQuarantineFull = errors.New("the quarantine is full")
+
 // RPCConfig is what an RPC is told. The functions must be set; they are called
 // by many goroutines at once.
 type RPCConfig struct {
@@ -42,6 +46,7 @@ type RPCConfig struct {
 type rpcStats struct {
 	messages    atomic.Int64 // messages that are durable and will be shown
 	quarantined atomic.Int64 // messages of callers who may be anybody, kept
+	full        atomic.Int64 // those for which there was no room
 	paused      atomic.Int64 // messages that came while the service paused, kept
 	truncated   atomic.Int64 // texts that were cut
 	refusedName atomic.Int64 // names that are not ours
@@ -68,14 +73,15 @@ func (s *RPC) Interface() rpc.Interface {
 // Counters returns what has been counted, by name.
 func (s *RPC) Counters() map[string]int64 {
 	return map[string]int64{
-		"messages":       s.stats.messages.Load(),
-		"quarantined":    s.stats.quarantined.Load(),
-		"paused":         s.stats.paused.Load(),
-		"truncated":      s.stats.truncated.Load(),
-		"refused_name":   s.stats.refusedName.Load(),
-		"refused_source": s.stats.refused.Load(),
-		"malformed_call": s.stats.malformed.Load(),
-		"not_stored":     s.stats.notStored.Load(),
+		"messages":        s.stats.messages.Load(),
+		"quarantined":     s.stats.quarantined.Load(),
+		"quarantine_full": s.stats.full.Load(),
+		"paused":          s.stats.paused.Load(),
+		"truncated":       s.stats.truncated.Load(),
+		"refused_name":    s.stats.refusedName.Load(),
+		"refused_source":  s.stats.refused.Load(),
+		"malformed_call":  s.stats.malformed.Load(),
+		"not_stored":      s.stats.notStored.Load(),
 	}
 }
 
@@ -148,6 +154,9 @@ func (s *RPC) send(ctx context.Context, c rpc.Call, said msgsvc.Send) uint32 {
 	case errors.Is(err, messngr.ErrRefused):
 		s.stats.refused.Add(1)
 		return errorAccessDenied
+	case errors.Is(err, ErrQuarantineFull):
+		s.stats.full.Add(1)
+		return uint32(messngr.NERRBadReceive)
 	default:
 		s.stats.notStored.Add(1)
 		return uint32(messngr.NERRBadReceive)

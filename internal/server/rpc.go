@@ -33,8 +33,14 @@ type rpcService struct {
 	mapper        *listener.RPCMap
 	conversations *rpc.Conversations
 
+	quota quota    // of what is quarantined
+	full  refusals // tells the log that there is no more room there
+
 	udp, tcp atomic.Uint32 // the ports of its own; 0 while they are not open
 }
+
+// errQuarantineFull is why a one-way call is not quarantined.
+var errQuarantineFull = fmt.Errorf("%w for one-way calls: [rpc] quarantine_per_day allows no more for now", listener.ErrQuarantineFull)
 
 // rpcDoors returns the doors of [rpc]; none if it is off.
 func (s *server) rpcDoors() []*door {
@@ -77,6 +83,7 @@ func (s *server) rpcOff() api.Listener {
 func (s *server) newRPCService() *rpcService {
 	c := s.cfg.RPC
 	svc := &rpcService{server: s, guard: guard.New(c.Guard), interfaces: newInterfaceSet(c.Interfaces)}
+	svc.quota.perDay = c.QuarantinePerDay
 	oneWay := rpc.Refuse
 	if c.Quarantine {
 		oneWay = rpc.Execute
@@ -84,6 +91,10 @@ func (s *server) newRPCService() *rpcService {
 	svc.send = listener.NewRPC(listener.RPCConfig{
 		Deliver: s.deliver,
 		Quarantine: func(ctx context.Context, m *messngr.Message) error {
+			if !svc.quota.take(m.Received) {
+				svc.full.tell(s.log, errQuarantineFull, m.Received)
+				return errQuarantineFull
+			}
 			return s.quarantine(ctx, m, "one-way RPC call")
 		},
 		Reached: svc.reached,
