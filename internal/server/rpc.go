@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"strconv"
@@ -215,7 +214,9 @@ func (t rpcTask) Run(ctx context.Context) error {
 func (t rpcTask) Counters() map[string]int64 {
 	all := t.task.Counters()
 	for _, c := range t.count {
-		maps.Copy(all, c.Counters())
+		for name, n := range c.Counters() {
+			all[name] += n // packets and messages may be refused for one reason
+		}
 	}
 	return all
 }

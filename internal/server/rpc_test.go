@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -177,5 +178,25 @@ func TestRPCReached(t *testing.T) {
 		if got := svc.reached(to); got != want {
 			t.Errorf("%q: %v", to, got)
 		}
+	}
+}
+
+// A fakeTask counts.
+type fakeTask map[string]int64
+
+func (t fakeTask) Run(context.Context) error  { return nil }
+func (t fakeTask) Ready() <-chan struct{}     { return nil }
+func (t fakeTask) Counters() map[string]int64 { return maps.Clone(t) }
+func (t fakeTask) String() string             { return "fake" }
+
+// What the socket refuses is counted with what the one door refuses, not hidden
+// by it.
+func TestRPCTaskCounters(t *testing.T) {
+	got := rpcTask{
+		task:  fakeTask{"datagrams": 9, "refused_source": 5},
+		count: []counting{fakeTask{"calls": 4}, fakeTask{"messages": 3, "refused_source": 1}},
+	}.Counters()
+	if want := map[string]int64{"datagrams": 9, "refused_source": 6, "calls": 4, "messages": 3}; !maps.Equal(got, want) {
+		t.Errorf("counted %v, want %v", got, want)
 	}
 }
