@@ -85,11 +85,14 @@ type FreeRequest struct {
 }
 
 // ParseFreeRequest reads the stub of a request.
+//
+// Deliberately lax, as all of this package are with requests: bytes may follow.
+// Some senders round a stub up.
 func ParseFreeRequest(stub []byte, rep dcerpc.DataRep) (FreeRequest, error) {
 	r := ndr.NewReader("ept_lookup_handle_free", stub, rep)
 	// [in, out] ept_lookup_handle_t *entry_handle
 	q := FreeRequest{readHandle(&r)}
-	if err := end(&r); err != nil {
+	if err := invalid(r.Err()); err != nil {
 		return FreeRequest{}, err
 	}
 	return q, nil

@@ -125,6 +125,23 @@ func TestMapVectors(t *testing.T) {
 	})
 }
 
+// Who rounds the stub of a request up is understood.
+func TestRoundedUp(t *testing.T) {
+	if got, err := ParseMapRequest(vector.Load(t, "lax-map-rounded-up")[0].Bytes, little); err != nil || !cmp.Equal(got, MapRequest{MaxTowers: 4}) {
+		t.Errorf("ept_map: %+v, %v", got, err)
+	}
+	if got, err := ParseFreeRequest(vector.Load(t, "lax-free-rounded-up")[0].Bytes, little); err != nil || got.Handle.UUID.IsNil() {
+		t.Errorf("ept_lookup_handle_free: %+v, %v", got, err)
+	}
+	lookup, err := LookupRequest{Version: AllVersions, MaxEntries: 1}.AppendBinary(nil, little)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ParseLookupRequest(append(lookup, 0, 0, 0, 0), little); err != nil || got.MaxEntries != 1 {
+		t.Errorf("ept_lookup: %+v, %v", got, err)
+	}
+}
+
 func TestLookupVectors(t *testing.T) {
 	both := LookupRequest{ByBoth, object, msgsvcsend, Compatible, handle, 1}
 	check(t, "lookup-", ParseLookupRequest, map[string]LookupRequest{

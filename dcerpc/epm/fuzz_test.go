@@ -36,7 +36,7 @@ func FuzzParseTower(f *testing.F) {
 	})
 }
 
-func FuzzParseMapRequest(f *testing.F) { fuzz(f, ParseMapRequest, "map-", "big-map-") }
+func FuzzParseMapRequest(f *testing.F) { fuzz(f, ParseMapRequest, "map-", "big-map-", "lax-map-") }
 
 func FuzzParseMapResponse(f *testing.F) { fuzz(f, ParseMapResponse, "mapped-", "big-mapped-") }
 
@@ -44,7 +44,7 @@ func FuzzParseLookupRequest(f *testing.F) { fuzz(f, ParseLookupRequest, "lookup-
 
 func FuzzParseLookupResponse(f *testing.F) { fuzz(f, ParseLookupResponse, "entries-", "big-entries-") }
 
-func FuzzParseFreeRequest(f *testing.F) { fuzz(f, ParseFreeRequest, "free-", "big-free-") }
+func FuzzParseFreeRequest(f *testing.F) { fuzz(f, ParseFreeRequest, "free-", "big-free-", "lax-free-") }
 
 func FuzzParseFreeResponse(f *testing.F) { fuzz(f, ParseFreeResponse, "freed-", "big-freed-") }
 

@@ -43,6 +43,7 @@ type LookupRequest struct {
 }
 
 // ParseLookupRequest reads the stub of a request.
+// Bytes may follow.
 func ParseLookupRequest(stub []byte, rep dcerpc.DataRep) (LookupRequest, error) {
 	r := ndr.NewReader("ept_lookup", stub, rep)
 	// [in] unsigned32 inquiry_type, [in, ptr] uuid_p_t object
@@ -55,7 +56,7 @@ func ParseLookupRequest(stub []byte, rep dcerpc.DataRep) (LookupRequest, error) 
 	q.Version = VersionOption(r.Uint32("vers_option"))
 	q.Handle = readHandle(&r)
 	q.MaxEntries = r.Uint32("max_ents")
-	if err := end(&r); err != nil {
+	if err := invalid(r.Err()); err != nil {
 		return LookupRequest{}, err
 	}
 	return q, nil

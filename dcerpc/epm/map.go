@@ -17,6 +17,7 @@ type MapRequest struct {
 }
 
 // ParseMapRequest reads the stub of a request. Its tower aliases the stub.
+// Bytes may follow.
 func ParseMapRequest(stub []byte, rep dcerpc.DataRep) (MapRequest, error) {
 	r := ndr.NewReader("ept_map", stub, rep)
 	var q MapRequest
@@ -32,7 +33,7 @@ func ParseMapRequest(stub []byte, rep dcerpc.DataRep) (MapRequest, error) {
 	//
 	// Deliberately lax: [C706] has no range, and more may be asked for.
 	q.MaxTowers = r.Uint32("max_towers")
-	if err := end(&r); err != nil {
+	if err := invalid(r.Err()); err != nil {
 		return MapRequest{}, err
 	}
 	return q, nil
