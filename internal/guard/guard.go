@@ -3,6 +3,7 @@
 package guard
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -18,6 +19,9 @@ type Config struct {
 	// OnlyNetworks turns the rule about on-link sources off: then Networks and
 	// loopback are all that is served.
 	OnlyNetworks bool
+	// Option is the name of the option that Networks are from, for errors. If
+	// it is empty, "[guard] networks".
+	Option string
 }
 
 // String says in words who is served.
@@ -56,14 +60,15 @@ func (g *Guard) Check(addr netip.Addr, onLink []netip.Prefix) error {
 	if addr.IsLoopback() || contains(g.cfg.Networks, addr) {
 		return nil
 	}
+	option := cmp.Or(g.cfg.Option, "[guard] networks")
 	if g.cfg.OnlyNetworks {
-		return fmt.Errorf("%w: %v is in none of the networks of [guard] networks", messngr.ErrRefused, addr)
+		return fmt.Errorf("%w: %v is in none of the networks of %s", messngr.ErrRefused, addr, option)
 	}
 	if !addr.IsPrivate() && !addr.IsLinkLocalUnicast() {
-		return fmt.Errorf("%w: %v is not a private address; name its network in [guard] networks to serve it", messngr.ErrRefused, addr)
+		return fmt.Errorf("%w: %v is not a private address; name its network in %s to serve it", messngr.ErrRefused, addr, option)
 	}
 	if !contains(onLink, addr) {
-		return fmt.Errorf("%w: %v is not on a network of this host; name its network in [guard] networks to serve it", messngr.ErrRefused, addr)
+		return fmt.Errorf("%w: %v is not on a network of this host; name its network in %s to serve it", messngr.ErrRefused, addr, option)
 	}
 	return nil
 }

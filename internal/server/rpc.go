@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/messngr/messngr"
 	"github.com/messngr/messngr/dcerpc/epm"
@@ -26,6 +27,7 @@ type rpcService struct {
 	*server
 	guard      *guard.Guard // of [rpc], beside that of [guard]
 	interfaces *interfaceSet
+	refused    refusals // tells the log of whom these two do not serve
 
 	send          *listener.RPC
 	names         *listener.RPCNames
@@ -81,6 +83,7 @@ func (s *server) rpcOff() api.Listener {
 
 func (s *server) newRPCService() *rpcService {
 	c := s.cfg.RPC
+	c.Guard.Option = "[rpc] networks"
 	svc := &rpcService{server: s, guard: guard.New(c.Guard), interfaces: newInterfaceSet(c.Interfaces)}
 	svc.quota.perDay = c.QuarantinePerDay
 	oneWay := rpc.Refuse
@@ -127,20 +130,30 @@ func (s *rpcService) check(source netip.Addr, ifindex int) error {
 	if s.links.own(source) {
 		return nil
 	}
-	if err := errors.Join(s.server.check(source), s.guard.Check(source, s.links.networks())); err != nil {
+	if err := s.server.check(source); err != nil {
 		return err
 	}
-	if !s.interfaces.has(ifindex) {
-		return fmt.Errorf("%w: %v did not come by an interface that [rpc] interfaces names", messngr.ErrRefused, source)
+	err := s.guard.Check(source, s.links.networks())
+	switch {
+	case err != nil:
+	case s.interfaces.has(ifindex):
+		return nil
+	case ifindex == 0: // only Linux says it
+		err = fmt.Errorf("%w: the system does not say by which interface %v came; without [rpc] interfaces it is served", messngr.ErrRefused, source)
+	default:
+		err = fmt.Errorf("%w: %v did not come by an interface that [rpc] interfaces names", messngr.ErrRefused, source)
 	}
-	return nil
+	s.refused.tell(s.log, err, time.Now())
+	return err
 }
 
 // checkConnection is check for a connection, of which the system tells the
 // address that was called, and not the interface.
 func (s *rpcService) checkConnection(source, local netip.Addr) error {
 	if !s.links.own(source) && !s.interfaces.hasAddr(local) {
-		return fmt.Errorf("%w: %v is no address of an interface that [rpc] interfaces names", messngr.ErrRefused, local)
+		err := fmt.Errorf("%w: %v is no address of an interface that [rpc] interfaces names", messngr.ErrRefused, local)
+		s.refused.tell(s.log, err, time.Now())
+		return err
 	}
 	return s.check(source, anyInterface)
 }

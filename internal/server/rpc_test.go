@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"maps"
 	"net"
 	"net/netip"
@@ -164,6 +166,36 @@ func TestRPCCheck(t *testing.T) {
 	}
 	if svc.checkConnection(source, netip.MustParseAddr("10.77.0.2")) == nil {
 		t.Error("a connection to an address of another interface is served")
+	}
+}
+
+// The log says who may not call and what would let him, and not that [guard]
+// would, which serves him.
+func TestRPCRefusalsAreTold(t *testing.T) {
+	only := guard.Config{OnlyNetworks: true, Networks: []netip.Prefix{netip.MustParsePrefix("10.78.0.0/16")}}
+	for _, tt := range []struct {
+		guard      guard.Config
+		interfaces []string
+		index      int
+		want       string
+	}{
+		{only, nil, 1, "refused: 10.77.0.9 is in none of the networks of [rpc] networks"},
+		{guard.Config{}, []string{"eth7"}, 4711, "refused: 10.77.0.9 did not come by an interface that [rpc] interfaces names"},
+		{guard.Config{}, []string{"eth7"}, 0, "refused: the system does not say by which interface 10.77.0.9 came; without [rpc] interfaces it is served"},
+	} {
+		s := withRPC(t)
+		var log bytes.Buffer
+		s.log = slog.New(slog.NewTextHandler(&log, nil))
+		s.cfg.RPC.Guard, s.cfg.RPC.Interfaces = tt.guard, tt.interfaces
+		svc := s.newRPCService()
+		for range 3 {
+			if err := svc.check(netip.MustParseAddr("10.77.0.9"), tt.index); err == nil || err.Error() != tt.want {
+				t.Errorf("%v, want %s", err, tt.want)
+			}
+		}
+		if got := log.String(); strings.Count(got, tt.want) != 1 || strings.Count(got, "\n") != 1 {
+			t.Errorf("the log has %q, want %s", got, tt.want)
+		}
 	}
 }
 
