@@ -184,7 +184,7 @@ var callsToScapy = []struct {
 	{"foreign", "", "('0 0', False, True)", 0, ""},
 	{"another", "", "('nothing', '0 0', True)", 0, ""},
 	{"crashed", "", "('0 0', '0 1c010009', True)", 0, ""},
-	{"restarted", "", "('0 0', 0, '0 0', True)", 0, ""},
+	{"restarted", "", "('0 0', False)", 1, "was started again before it answered"},
 	{"half", "", "('0 0', 0, True)", 0, ""},
 	{"fragments", strings.Repeat("0123456789", 400), "([0, 1, 2], 1, True, 400, '0 0', True)", 0, ""},
 	{"fault", "", "('0 0', True)", 1, "could not execute the call"},
