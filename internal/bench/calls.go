@@ -87,7 +87,13 @@ func (b *bench) callRate(ctx context.Context, p place, l callLoad, floor, durabl
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, ours.end()) }()
+	defer func() {
+		ended := ours.end()
+		if err != nil {
+			ended = errors.Join(ended, fmt.Errorf("messngr serve said: %s", ours.stderr))
+		}
+		err = errors.Join(err, ended)
+	}()
 	var runs [3][]float64
 	sent := 0
 	for round := range b.Rounds {
