@@ -193,3 +193,16 @@ func ExampleStatus() {
 	// the server does not have this interface (nca_unk_if)
 	// nca_server_too_busy
 }
+
+// A server of a later minor version serves callers of an earlier one.
+func TestServes(t *testing.T) {
+	own := SyntaxID{UUID{1}, 2, 3}
+	for want, serves := range map[SyntaxID]bool{
+		own: true, {UUID{1}, 2, 0}: true, {UUID{1}, 2, 4}: false,
+		{UUID{1}, 1, 3}: false, {UUID{1}, 3, 0}: false, {UUID{2}, 2, 3}: false,
+	} {
+		if got := own.Serves(want); got != serves {
+			t.Errorf("%v serves callers of %v: %v", own, want, got)
+		}
+	}
+}

@@ -59,6 +59,13 @@ func (s *SyntaxID) SetVersion(version uint32) {
 	s.Major, s.Minor = uint16(version), uint16(version>>16)
 }
 
+// Serves reports whether who serves the interface s serves callers of want: it
+// has the same major version, and a minor version that is not less. [C706], the
+// version attribute.
+func (s SyntaxID) Serves(want SyntaxID) bool {
+	return s.UUID == want.UUID && s.Major == want.Major && s.Minor >= want.Minor
+}
+
 // String returns the UUID and the version, such as
 // "8a885d04-1ceb-11c9-9fe8-08002b104860 v2.0".
 func (s SyntaxID) String() string { return fmt.Sprintf("%v v%d.%d", s.UUID, s.Major, s.Minor) }

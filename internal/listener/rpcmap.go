@@ -92,7 +92,7 @@ func (s *RPCMap) find(c rpc.Call) ([]byte, error) {
 		return nil, err
 	}
 	for _, e := range s.cfg.Endpoints() {
-		if err != nil || e.Protocol != want.Protocol || want.Transfer != dcerpc.NDR() || !serves(e.Interface, want.Interface) {
+		if err != nil || e.Protocol != want.Protocol || want.Transfer != dcerpc.NDR() || !e.Interface.Serves(want.Interface) {
 			continue
 		}
 		p.Status = dcerpc.StatusOK
@@ -190,12 +190,6 @@ func (e Endpoint) tower(local netip.Addr) ([]byte, error) {
 	}.AppendBinary(nil)
 }
 
-// serves reports whether who serves an interface serves callers of want: "the
-// same major version and a minor version not less", [C706] 6.2.3.
-func serves(have, want dcerpc.SyntaxID) bool {
-	return have.UUID == want.UUID && have.Major == want.Major && have.Minor >= want.Minor
-}
-
 // matches reports whether an interface is one that a lookup is for.
 func matches(have dcerpc.SyntaxID, q epm.LookupRequest) bool {
 	want := q.Interface
@@ -204,7 +198,7 @@ func matches(have dcerpc.SyntaxID, q epm.LookupRequest) bool {
 	}
 	switch q.Version {
 	case epm.Compatible:
-		return serves(have, want)
+		return have.Serves(want)
 	case epm.Exact:
 		return have == want
 	case epm.MajorOnly:

@@ -91,12 +91,10 @@ const (
 	Execute
 )
 
-// find returns the interface that a call is for: C706 6.1.2, a server of a
-// later minor version serves callers of an earlier one.
+// find returns the interface that a call is for.
 func find(interfaces []Interface, id dcerpc.SyntaxID) *Interface {
 	for i := range interfaces {
-		own := &interfaces[i].ID
-		if own.UUID == id.UUID && own.Major == id.Major && own.Minor >= id.Minor {
+		if interfaces[i].ID.Serves(id) {
 			return &interfaces[i]
 		}
 	}
