@@ -2,9 +2,11 @@ package sender
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -366,5 +368,27 @@ func TestCallIsAtMostOnce(t *testing.T) {
 	if err != nil || p.Type != ncadg.Request || p.Flags1&(ncadg.Idempotent|ncadg.Maybe|ncadg.Broadcast) != 0 ||
 		p.Interface != msgsvc.SendInterface() || p.Opnum != msgsvc.OpSend || p.DataRep != dcerpc.LittleEndian() {
 		t.Errorf("%+v, %v", p, err)
+	}
+}
+
+// Of a call that may have been executed it is said so, and it is not tried
+// another way; of one that was not taken it is not.
+func TestCallFailure(t *testing.T) {
+	server := netip.MustParseAddrPort("10.77.0.2:1026")
+	for _, tt := range []struct {
+		err      error
+		maybe    bool
+		elsewise bool
+	}{
+		{fmt.Errorf("x: %w", rpc.ErrNoAnswer), true, false},
+		{fmt.Errorf("x: %w", rpc.ErrRestarted), true, false},
+		{&rpc.Reject{Server: server, Status: dcerpc.StatusServerTooBusy}, false, true},
+		{&rpc.Fault{Server: server, Status: dcerpc.FaultNDR}, false, false},
+	} {
+		err := callFailure(server, tt.err)
+		f := (*failure)(nil)
+		if !errors.As(err, &f) || f.unsent != tt.elsewise || strings.Contains(err.Error(), "may have the message or not") != tt.maybe {
+			t.Errorf("of %v: %+v, %v", tt.err, f, err)
+		}
 	}
 }
