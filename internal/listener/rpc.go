@@ -112,11 +112,12 @@ func (s *RPC) handle(ctx context.Context, c rpc.Call) ([]byte, dcerpc.Status) {
 
 // send delivers a message and returns what its sender is told.
 func (s *RPC) send(ctx context.Context, c rpc.Call, said msgsvc.Send) uint32 {
-	if len(said.From) == 0 {
+	page := s.cfg.Page(c.From.Addr(), said.From)
+	from := page.DecodeName(said.From)
+	if from == "" {
 		s.stats.malformed.Add(1)
 		return errorInvalidParameter
 	}
-	page := s.cfg.Page(c.From.Addr(), said.From)
 	to := page.DecodeName(said.To)
 	// "it MUST check the table of names [...] to see if the name supplied in
 	// the To parameter matches": [MS-MSRP] 3.2.4.3.
@@ -135,7 +136,7 @@ func (s *RPC) send(ctx context.Context, c rpc.Call, said msgsvc.Send) uint32 {
 	now := time.Now()
 	m := &messngr.Message{
 		ID:   messngr.NewID(now),
-		From: page.DecodeName(said.From), To: to, Text: text,
+		From: from, To: to, Text: text,
 		Priority: messngr.Normal,
 		Sent:     now, Received: now,
 		Source:     messngr.Source{Transport: messngr.RPC, Addr: c.From},

@@ -92,6 +92,7 @@ func TestNetrSendMessage(t *testing.T) {
 		{name: "not verified", from: "ALICE", to: "HOST2", text: "x", counter: "quarantined", want: "x"},
 		{name: "nobody's name", from: "ALICE", to: "HOST3", text: "x", verified: true, status: 2273, counter: "refused_name"},
 		{name: "no sender", to: "HOST2", text: "x", verified: true, status: 87, counter: "malformed_call"},
+		{name: "a sender of blanks", from: "  ", to: "HOST2", text: "x", verified: true, status: 87, counter: "malformed_call"},
 		{name: "paused", from: "ALICE", to: "HOST2", text: "x", verified: true, err: messngr.ErrPaused, status: 2281, counter: "paused", want: "x"},
 		{name: "refused", from: "ALICE", to: "HOST2", text: "x", verified: true, err: fmt.Errorf("no: %w", messngr.ErrRefused), status: 5, counter: "refused_source", want: "x"},
 		{name: "no room", from: "ALICE", to: "HOST2", text: "x", verified: true, err: messngr.ErrNoRoom, status: 2282, counter: "not_stored", want: "x"},
