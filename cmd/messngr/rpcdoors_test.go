@@ -38,10 +38,10 @@ func TestRPCIsOffByDefault(t *testing.T) {
 		}
 	}
 	status := h2.Run(t, h2.program, "status", "--data", h2.data)
-	if got := lines(status.Stdout, "135"); !slices.Equal(got, []string{"off    NetrSendMessage (:135/udp): enabled = true in [rpc] opens it"}) {
+	if got := lines(status.Stdout, ":135/"); !slices.Equal(got, []string{"off    NetrSendMessage (:135/udp): enabled = true in [rpc] opens it"}) {
 		t.Errorf("status says %q", got)
 	}
-	if got := lines(h2.Stderr(), "135"); got != nil { // what nobody wants to open
+	if got := lines(h2.Stderr(), ":135/"); got != nil { // what nobody wants to open
 		t.Errorf("the start says %q", got)
 	}
 	begin := time.Now()
