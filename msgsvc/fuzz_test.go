@@ -2,7 +2,9 @@ package msgsvc
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -11,7 +13,17 @@ import (
 	"github.com/messngr/messngr/internal/wire/vector"
 )
 
-func FuzzParseSend(f *testing.F) { fuzz(f, ParseSend, "send-", "big-send-", "lax-send-") }
+// FuzzParseSend also holds the quick way against the thorough one.
+func FuzzParseSend(f *testing.F) {
+	fuzz(f, func(stub []byte, rep dcerpc.DataRep) (Send, error) {
+		quick, ok := quickSend(stub, rep.ByteOrder())
+		s, err := readSend(stub, rep)
+		if ok != (err == nil) || !reflect.DeepEqual(quick, s) {
+			panic(fmt.Sprintf("quick %q, %v; thorough %q, %v", quick, ok, s, err))
+		}
+		return ParseSend(stub, rep)
+	}, "send-", "big-send-", "lax-send-")
+}
 
 func FuzzParseSendResponse(f *testing.F) { fuzz(f, ParseSendResponse, "status-") }
 
