@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -153,7 +154,8 @@ func TestPeerGoes(t *testing.T) {
 // A peer that sends and sends and never reads is stopped by its own full
 // buffers; meanwhile it costs little, and others are served.
 func TestPeerThatNeverReads(t *testing.T) {
-	r := listen(t, nil)
+	// What is logged of it is kept too, by the test.
+	r := listen(t, func(cfg *SMBConfig) { cfg.Log = slog.New(slog.DiscardHandler) })
 	c := r.call(t)
 	c.nc.(*net.TCPConn).SetReadBuffer(4096)
 	var before, after runtime.MemStats
