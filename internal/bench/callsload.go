@@ -4,14 +4,11 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"strconv"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/messngr/messngr/dcerpc"
@@ -64,42 +61,8 @@ func (l callLoad) run() (loaded, error) {
 		if callers[i], err = newCaller(l, i); err != nil {
 			return loaded{}, err
 		}
-		defer callers[i].conn.Close()
 	}
-	var (
-		taken, accepted, counted atomic.Int64
-		failed                   atomic.Bool
-		wait                     sync.WaitGroup
-		errs                     = make([]error, l.Callers)
-		from                     = time.Now()
-	)
-	more := func() bool { return taken.Add(1) <= int64(l.N) }
-	if l.For > 0 {
-		from = from.Add(warm)
-		end := from.Add(l.For)
-		more = func() bool { taken.Add(1); return time.Now().Before(end) }
-	}
-	for i, c := range callers {
-		wait.Go(func() {
-			for !failed.Load() && more() {
-				if errs[i] = c.call(l.First + int(accepted.Add(1))); errs[i] != nil {
-					failed.Store(true)
-					return
-				}
-				if time.Now().After(from) {
-					counted.Add(1)
-				}
-			}
-		})
-	}
-	wait.Wait()
-	if err := errors.Join(errs...); err != nil {
-		return loaded{}, err
-	}
-	if counted.Load() == 0 {
-		return loaded{}, errors.New("it ended before a call was counted")
-	}
-	return loaded{Rate: float64(counted.Load()) / time.Since(from).Seconds(), Accepted: int(accepted.Load())}, nil
+	return l.drive(len(callers), func(i, number int) error { return callers[i].call(l.First + number) }, func(i int) { callers[i].conn.Close() })
 }
 
 // A caller calls one time after the other, as a host of its own. Its packets are

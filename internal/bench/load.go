@@ -82,28 +82,34 @@ func (l load) run() (loaded, error) {
 			return loaded{}, err
 		}
 	}
+	return l.drive(len(senders), func(i, _ int) error { return senders[i].send() }, func(i int) { senders[i].hangUp() })
+}
+
+// drive has workers do the same again and again, all at once, until the slice
+// ends; each then does done. Every turn has a number, from 1. The first that
+// fails ends it with an error.
+func (s slice) drive(workers int, do func(worker, number int) error, done func(worker int)) (loaded, error) {
 	var (
-		taken, accepted, counted atomic.Int64
-		failed                   atomic.Bool
-		wait                     sync.WaitGroup
-		errs                     = make([]error, l.Senders)
-		from                     = time.Now()
+		taken, started, counted atomic.Int64
+		failed                  atomic.Bool
+		wait                    sync.WaitGroup
+		errs                    = make([]error, workers)
+		from                    = time.Now()
 	)
-	more := func() bool { return taken.Add(1) <= int64(l.N) }
-	if l.For > 0 {
+	more := func() bool { return taken.Add(1) <= int64(s.N) }
+	if s.For > 0 {
 		from = from.Add(warm)
-		end := from.Add(l.For)
+		end := from.Add(s.For)
 		more = func() bool { return time.Now().Before(end) }
 	}
-	for i, s := range senders {
+	for i := range workers {
 		wait.Go(func() {
-			defer s.hangUp()
+			defer done(i)
 			for !failed.Load() && more() {
-				if errs[i] = s.send(); errs[i] != nil {
+				if errs[i] = do(i, int(started.Add(1))); errs[i] != nil {
 					failed.Store(true)
 					return
 				}
-				accepted.Add(1)
 				if time.Now().After(from) {
 					counted.Add(1)
 				}
@@ -115,9 +121,9 @@ func (l load) run() (loaded, error) {
 		return loaded{}, err
 	}
 	if counted.Load() == 0 {
-		return loaded{}, errors.New("it ended before a message was counted")
+		return loaded{}, errors.New("it ended before anything was counted")
 	}
-	return loaded{Rate: float64(counted.Load()) / time.Since(from).Seconds(), Accepted: int(accepted.Load())}, nil
+	return loaded{Rate: float64(counted.Load()) / time.Since(from).Seconds(), Accepted: int(started.Load())}, nil
 }
 
 // text is the text of every message: 100 bytes, one block.
